@@ -1,0 +1,1 @@
+"""Miniatures and contract suites: may import any room, imported by none."""
