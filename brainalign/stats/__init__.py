@@ -1,0 +1,1 @@
+"""Ceilings, resampling, permutation nulls: forms that take arrays or callables."""

@@ -1,0 +1,260 @@
+"""Intervals from resampling: the delete-block jackknife and half-sampling, for statistics of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats as scipy_stats
+
+from brainalign.errors import InputError, ShapeError, UndefinedError
+from brainalign.stats.forms import PairForm
+
+__all__ = [
+    "Interval",
+    "half_samples",
+    "jackknife_interval",
+    "jackknife_se",
+    "make_blocks",
+    "resample_callable",
+    "resample_form",
+    "subsample_interval",
+]
+
+FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its interval: ``estimate``, ``low``, ``high``, ``se``; how it was made in ``method``."""
+
+    estimate: float
+    low: float
+    high: float
+    se: float
+    level: float = 0.95
+    method: str = ""
+
+
+def make_blocks(
+    n: int, *, groups: Sequence[Any] | npt.NDArray[Any] | None = None, limit: int = 100
+) -> list[IndexArray]:
+    """Partition ``n`` stimuli into at most ``limit`` blocks that keep every group whole.
+
+    Large groups are placed first, each into the block that holds the fewest stimuli, so that blocks are as equal as
+    the groups allow. The partition depends on the order of the stimuli alone.
+
+    Parameters
+    ----------
+    n : int
+        Number of stimuli.
+    groups : sequence of length n, optional
+        Label of the source of each stimulus (a photograph, a film). Without it every stimulus is its own group.
+    limit : int
+        Largest number of blocks.
+
+    Returns
+    -------
+    list of int arrays
+        Row indices of each block, sorted.
+
+    Raises
+    ------
+    ShapeError
+        If ``groups`` has another length than ``n``, or fewer than two blocks result.
+
+    Examples
+    --------
+    >>> [block.tolist() for block in make_blocks(5, groups=["a", "a", "b", "c", "c"], limit=10)]
+    [[0, 1], [3, 4], [2]]
+    """
+    labels = np.arange(n) if groups is None else np.asarray(groups)
+    if len(labels) != n:
+        raise ShapeError(
+            f"groups has {len(labels)} labels for {n} stimuli; give one label for each stimulus."
+        )
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    members: list[IndexArray] = [np.flatnonzero(inverse == g) for g in np.argsort(first, kind="stable")]
+    if len(members) < 2:
+        raise ShapeError(f"all {n} stimuli are of one group: an interval over groups needs at least two.")
+    if len(members) > limit:
+        members = _merge(members, limit)
+    return sorted((np.sort(m) for m in members), key=lambda m: (-len(m), int(m[0])))
+
+
+def _merge(members: list[IndexArray], limit: int) -> list[IndexArray]:
+    bins: list[list[IndexArray]] = [[] for _ in range(limit)]
+    load = np.zeros(limit, dtype=np.intp)
+    for group in sorted(members, key=lambda m: (-len(m), int(m[0]))):
+        target = int(np.argmin(load))
+        bins[target].append(group)
+        load[target] += len(group)
+    return [np.concatenate(parts) for parts in bins if parts]
+
+
+def jackknife_se(
+    full: float | FloatArray, left_out: npt.ArrayLike, n_left_out: npt.ArrayLike, n: int
+) -> float | FloatArray:
+    """Standard error by the delete-block jackknife, blocks of any size.
+
+    Parameters
+    ----------
+    full : float or array
+        The statistic on all ``n`` stimuli; may have trailing axes, which are kept.
+    left_out : array, shape (n_blocks, ...)
+        The statistic with each block left out.
+    n_left_out : array, shape (n_blocks,)
+        Number of stimuli in each block.
+    n : int
+        Number of stimuli.
+
+    Returns
+    -------
+    float or array
+        Standard error; with blocks of one stimulus this is the ordinary jackknife.
+
+    Raises
+    ------
+    ShapeError
+        Fewer than two blocks, or a block that holds all stimuli.
+
+    Notes
+    -----
+    Delete-m_j jackknife of Busing, Meijer & van der Leeden 1999, doi:10.1023/A:1008800423698.
+    Cost: O(n_blocks).
+
+    Examples
+    --------
+    The mean of five numbers:
+
+    >>> x = np.array([1.0, 2.0, 3.0, 4.0, 10.0])
+    >>> left_out = (x.sum() - x) / 4
+    >>> bool(np.isclose(jackknife_se(x.mean(), left_out, np.ones(5), 5), x.std(ddof=1) / 5**0.5))
+    True
+    """
+    values = np.asarray(left_out, dtype=np.float64)
+    sizes = np.asarray(n_left_out, dtype=np.float64)
+    if len(values) < 2 or sizes.shape != (len(values),):
+        raise ShapeError(
+            f"the jackknife needs at least two blocks and one size each; got {len(values)} values, {sizes.size} sizes."
+        )
+    if sizes.max() >= n:
+        raise ShapeError(f"a block holds {int(sizes.max())} of {n} stimuli: nothing is left without it.")
+    h = (n / sizes).reshape(-1, *([1] * (values.ndim - 1)))
+    count = len(values)
+    centre = count * np.asarray(full) - np.sum((1 - 1 / h) * values, axis=0)
+    pseudo = h * np.asarray(full) - (h - 1) * values
+    variance = np.sum((pseudo - centre) ** 2 / (h - 1), axis=0) / count
+    se: FloatArray = np.sqrt(variance)
+    return float(se) if se.ndim == 0 else se
+
+
+def jackknife_interval(
+    full: float, left_out: npt.ArrayLike, n_left_out: npt.ArrayLike, n: int, *, level: float = 0.95
+) -> Interval:
+    """Interval of a smooth statistic from its leave-block-out values, with Student's t of ``n_blocks - 1``.
+
+    Parameters and errors as in `jackknife_se`; ``level`` is the nominal coverage.
+    """
+    se = float(jackknife_se(full, left_out, n_left_out, n))
+    half = float(scipy_stats.t.ppf(0.5 + level / 2, len(np.asarray(left_out)) - 1)) * se
+    return Interval(full, full - half, full + half, se, level, "jackknife")
+
+
+def half_samples(
+    n: int, n_samples: int, *, groups: npt.ArrayLike | None = None, seed: int = 0
+) -> list[IndexArray]:
+    """Draw random halves of the stimuli without replacement, groups kept whole.
+
+    Returns a list of sorted row indices, each of about ``n / 2`` stimuli.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    sizes = np.bincount(labels)
+    samples = []
+    for _ in range(n_samples):
+        order = rng.permutation(len(sizes))
+        taken = order[np.cumsum(sizes[order]) <= np.ceil(n / 2)]
+        samples.append(np.flatnonzero(np.isin(labels, taken)))
+    if min(len(s) for s in samples) < 2:
+        raise UndefinedError(
+            f"half of {n} stimuli in {len(sizes)} groups leaves fewer than two; give more groups."
+        )
+    return samples
+
+
+def subsample_interval(
+    full: float, values: npt.ArrayLike, sizes: npt.ArrayLike, n: int, *, level: float = 0.95
+) -> Interval:
+    """Interval of a statistic from its values on random subsamples drawn without replacement.
+
+    The spread around the subsamples' own mean is scaled by sqrt(m / (n - m)) to samples of ``n``; the estimate stays
+    the value on all stimuli, because the mean of a statistic such as mutual kNN depends on the number of stimuli.
+
+    Notes
+    -----
+    Politis & Romano 1994, doi:10.1214/aos/1176325770.
+    """
+    drawn = np.asarray(values, dtype=np.float64)
+    if len(drawn) < 20:
+        raise InputError(f"an interval from subsamples needs at least 20 of them, got {len(drawn)}.")
+    m = float(np.mean(np.asarray(sizes, dtype=np.float64)))
+    se = float(drawn.std(ddof=1) * np.sqrt(m / (n - m)))
+    half = float(scipy_stats.norm.ppf(0.5 + level / 2)) * se
+    return Interval(full, full - half, full + half, se, level, "half-sampling")
+
+
+def resample_form(
+    form: PairForm,
+    a: Any,
+    b: Any,
+    n: int,
+    *,
+    groups: npt.ArrayLike | None = None,
+    n_samples: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+    limit: int = 100,
+) -> Interval:
+    """Interval of a measure in its shared form: jackknife where the measure is smooth, else half-sampling.
+
+    Cost: one evaluation for the jackknife of closed forms; ``n_samples`` evaluations on half the stimuli otherwise.
+    """
+    full = form.score(a, b)
+    if form.smooth:
+        labels = None if groups is None else np.asarray(groups)
+        blocks = make_blocks(n, groups=labels, limit=n if groups is None else limit)
+        values = form.leave_blocks_out(a, b, blocks)
+        return jackknife_interval(full, values, [len(block) for block in blocks], n, level=level)
+    samples = half_samples(n, n_samples, groups=groups, seed=seed)
+    values = np.array([form.score(form.restrict(a, rows), form.restrict(b, rows)) for rows in samples])
+    return subsample_interval(full, values, [len(rows) for rows in samples], n, level=level)
+
+
+def resample_callable(
+    metric: Callable[[Any, Any], float],
+    X: npt.NDArray[Any],
+    Y: npt.NDArray[Any],
+    *,
+    method: str,
+    groups: npt.ArrayLike | None = None,
+    n_samples: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+    limit: int = 100,
+) -> Interval:
+    """Interval of any ``metric(X, Y)`` by recomputation: ``method`` jackknife or subsample."""
+    n = len(X)
+    full = float(metric(X, Y))
+    if method == "subsample":
+        samples = half_samples(n, n_samples, groups=groups, seed=seed)
+        values = np.array([metric(X[rows], Y[rows]) for rows in samples])
+        return subsample_interval(full, values, [len(rows) for rows in samples], n, level=level)
+    blocks = make_blocks(n, groups=None if groups is None else np.asarray(groups), limit=limit)
+    keep = [np.setdiff1d(np.arange(n), block) for block in blocks]
+    values = np.array([metric(X[rows], Y[rows]) for rows in keep])
+    return jackknife_interval(full, values, [len(block) for block in blocks], n, level=level)
