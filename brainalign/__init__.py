@@ -30,7 +30,7 @@ _HOME = {
     # ceilings and inference
     "Ceiling": "brainalign.stats",
     "noise_ceiling": "brainalign.stats",
-    "loso_ceiling": "brainalign.stats",
+    "loso_ceiling": "brainalign.composed",
     "calibrate": "brainalign.metrics",
     "resample": "brainalign.metrics",
     "paired": "brainalign.metrics",

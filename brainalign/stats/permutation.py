@@ -73,9 +73,7 @@ def draw_permutations(
         raise ChoiceError(f"permute={permute!r} is unknown.{near_names(permute, ['within', 'blocks'])}")
     labels = np.unique(np.asarray(groups), return_inverse=True)[1]
     if len(labels) != n:
-        raise ShapeError(
-            f"groups has {len(labels)} labels for {n} stimuli; give one label for each stimulus."
-        )
+        raise ShapeError(f"groups has {len(labels)} labels for {n} stimuli; give one label for each stimulus.")
     members = [np.flatnonzero(labels == g) for g in range(labels.max() + 1)]
     return _within(members, n, count, rng) if permute == "within" else _blocks(members, n, count, rng)
 

@@ -74,9 +74,7 @@ def make_blocks(
     """
     labels = np.arange(n) if groups is None else np.asarray(groups)
     if len(labels) != n:
-        raise ShapeError(
-            f"groups has {len(labels)} labels for {n} stimuli; give one label for each stimulus."
-        )
+        raise ShapeError(f"groups has {len(labels)} labels for {n} stimuli; give one label for each stimulus.")
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     members: list[IndexArray] = [np.flatnonzero(inverse == g) for g in np.argsort(first, kind="stable")]
     if len(members) < 2:
@@ -165,9 +163,7 @@ def jackknife_interval(
     return Interval(full, full - half, full + half, se, level, "jackknife")
 
 
-def half_samples(
-    n: int, n_samples: int, *, groups: npt.ArrayLike | None = None, seed: int = 0
-) -> list[IndexArray]:
+def half_samples(n: int, n_samples: int, *, groups: npt.ArrayLike | None = None, seed: int = 0) -> list[IndexArray]:
     """Draw random halves of the stimuli without replacement, groups kept whole.
 
     Returns a list of sorted row indices, each of about ``n / 2`` stimuli.
@@ -181,9 +177,7 @@ def half_samples(
         taken = order[np.cumsum(sizes[order]) <= np.ceil(n / 2)]
         samples.append(np.flatnonzero(np.isin(labels, taken)))
     if min(len(s) for s in samples) < 2:
-        raise UndefinedError(
-            f"half of {n} stimuli in {len(sizes)} groups leaves fewer than two; give more groups."
-        )
+        raise UndefinedError(f"half of {n} stimuli in {len(sizes)} groups leaves fewer than two; give more groups.")
     return samples
 
 
