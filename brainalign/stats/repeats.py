@@ -87,7 +87,7 @@ def as_repeats(responses: Any) -> Repeats:
             f"repeats come as (stimulus, repetition, neuroid), got {responses.ndim} dimensions {responses.shape}; "
             "responses that were averaged before have no repeats to take a ceiling from."
         )
-    present: npt.NDArray[np.bool_] = np.isfinite(responses).all(axis=2)
+    present = np.asarray(np.isfinite(responses).all(axis=2))
     counts: IndexArray = present.sum(axis=1)
     if counts.min() < 1:
         raise ShapeError(f"stimulus {int(np.argmin(counts))} has no complete repeat.")
