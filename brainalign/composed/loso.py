@@ -10,7 +10,7 @@ from brainalign.errors import ShapeError
 from brainalign.similarity import compare_rdms
 from brainalign.stats import Ceiling
 
-__all__ = ["loso_ceiling", "subject_ceilings"]
+__all__ = ["loso_ceiling", "pooled_rdms", "subject_ceilings"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -48,14 +48,26 @@ def loso_ceiling(subject_rdms: npt.ArrayLike, *, compare: str = "rho-a") -> Ceil
 def subject_ceilings(subject_rdms: npt.ArrayLike, *, compare: str = "rho-a") -> tuple[FloatArray, FloatArray]:
     """Lower and upper bound for each subject; arguments as in `loso_ceiling`."""
     rdms = np.asarray(subject_rdms, dtype=np.float64)
+    others, everyone = pooled_rdms(rdms, compare=compare)
+    lower = [compare_rdms(rdm, other, compare=compare) for rdm, other in zip(rdms, others, strict=True)]
+    upper = [compare_rdms(rdm, everyone, compare=compare) for rdm in rdms]
+    return np.array(lower), np.array(upper)
+
+
+def pooled_rdms(subject_rdms: npt.ArrayLike, *, compare: str) -> tuple[FloatArray, FloatArray]:
+    """Mean RDM of the other subjects, for each subject, and of all, pooled as the comparator asks.
+
+    Returns
+    -------
+    others : array, shape (n_subjects, n_pairs)
+    everyone : array, shape (n_pairs,)
+    """
+    rdms = np.asarray(subject_rdms, dtype=np.float64)
     if rdms.ndim != 2 or len(rdms) < 2:
         raise ShapeError(f"a ceiling across subjects needs (n_subjects >= 2, n_pairs) RDMs, got shape {rdms.shape}.")
     pooled = _pool_ready(rdms, compare)
     total = pooled.sum(axis=0)
-    n = len(rdms)
-    lower = [compare_rdms(rdms[s], (total - pooled[s]) / (n - 1), compare=compare) for s in range(n)]
-    upper = [compare_rdms(rdms[s], total / n, compare=compare) for s in range(n)]
-    return np.array(lower), np.array(upper)
+    return (total - pooled) / (len(rdms) - 1), total / len(rdms)
 
 
 def _pool_ready(rdms: FloatArray, compare: str) -> FloatArray:

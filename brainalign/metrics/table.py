@@ -113,7 +113,7 @@ def _rsa(distance: str, compare: str) -> Metric:
         invariances=frozenset(invariances),
         applies_to=POINTS_AND_RDMS,
         cost="n² p for each RDM, n² log n for ranks, n² for each score",
-        source="Kriegeskorte et al. 2008, doi:10.3389/neuro.06.004.2008; rho-a: Schütt et al. 2023, doi:10.7554/eLife.82566",
+        source="Kriegeskorte et al. 2008, doi:10.3389/neuro.06.004.2008; Schütt et al. 2023, doi:10.7554/eLife.82566",
         params={"distance": distance, "compare": compare},
     )
 

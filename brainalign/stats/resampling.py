@@ -122,8 +122,10 @@ def jackknife_se(
 
     Notes
     -----
-    Delete-m_j jackknife of Busing, Meijer & van der Leeden 1999, doi:10.1023/A:1008800423698.
-    Cost: O(n_blocks).
+    A block of m stimuli moves the statistic by (1 - m/n) (left_out - full), the linear share of that block in it; the
+    shares are squared and summed, with the factor g / (g - 1) for g blocks. This holds for stimuli that depend on
+    each other within a block; the delete-m_j jackknife of Busing et al. 1999 (doi:10.1023/A:1008800423698) takes them
+    as independent there, and halves the variance of a mean when large blocks are sources. Cost: O(n_blocks).
 
     Examples
     --------
@@ -142,11 +144,10 @@ def jackknife_se(
         )
     if sizes.max() >= n:
         raise ShapeError(f"a block holds {int(sizes.max())} of {n} stimuli: nothing is left without it.")
-    h = (n / sizes).reshape(-1, *([1] * (values.ndim - 1)))
+    weight = (1 - sizes / n).reshape(-1, *([1] * (values.ndim - 1)))
+    share = weight * (values - np.asarray(full))
     count = len(values)
-    centre = count * np.asarray(full) - np.sum((1 - 1 / h) * values, axis=0)
-    pseudo = h * np.asarray(full) - (h - 1) * values
-    variance = np.sum((pseudo - centre) ** 2 / (h - 1), axis=0) / count
+    variance = np.sum((share - share.mean(axis=0)) ** 2, axis=0) * count / (count - 1)
     se: FloatArray = np.sqrt(variance)
     return float(se) if se.ndim == 0 else se
 

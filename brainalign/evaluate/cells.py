@@ -1,0 +1,171 @@
+"""One cell of a score table (subject x ROI x layer) with all that is known of it, and its row in a result file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from brainalign.errors import BrainalignError, UndefinedError
+from brainalign.metrics import Metric
+from brainalign.stats import Calibrated, Ceiling, Interval, jackknife_interval
+from brainalign.stats.permutation import calibrated
+
+__all__ = ["SELECTED", "Cell", "block_table", "calibrate_or_reason", "interval_or_none", "ratio", "result_row"]
+
+FloatArray = npt.NDArray[np.float64]
+
+SELECTED = "selected"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score of one layer, or of the layer chosen in the training folds, against one ROI of one subject.
+
+    ``left_out`` and ``bound_left_out`` hold the score and the ceiling's bound with each stimulus block left out.
+    """
+
+    subject: str
+    roi: str
+    layer: str
+    value: float
+    left_out: FloatArray
+    interval: Interval | None
+    null: Calibrated | None
+    ceiling: Ceiling
+    bound: float | None
+    bound_left_out: FloatArray | None
+    chance: float
+    n_stimuli: int
+    n_neuroids: int
+    n_excluded: int = 0
+    choice: tuple[str, ...] | None = None
+    reasons: tuple[str, ...] = field(default=())
+
+
+def interval_or_none(value: float, left_out: FloatArray, sizes: Sequence[int], n: int, level: float) -> Interval | None:
+    """Jackknife interval, or None where the score is undefined with some block left out."""
+    if not np.isfinite(value) or not np.isfinite(left_out).all():
+        return None
+    return jackknife_interval(value, left_out, sizes, n, level=level)
+
+
+def calibrate_or_reason(
+    value: float, null: FloatArray | None, moments: tuple[float, float] | None
+) -> tuple[Calibrated | None, tuple[str, ...]]:
+    """Place a score in its null, or say why that cannot be done."""
+    if null is None or not np.isfinite(value):
+        return None, ()
+    try:
+        return calibrated(value, null, moments=moments, at_least=1e-12), ()
+    except UndefinedError as error:
+        return None, (f"z and p: {error}",)
+
+
+def ratio(cell: Cell) -> tuple[float | None, FloatArray | None]:
+    """Normalised value and its leave-block-out values."""
+    if cell.bound is None or not cell.bound > 0 or not np.isfinite(cell.value):
+        return None, None
+    left_out = None if cell.bound_left_out is None else cell.left_out / cell.bound_left_out
+    return cell.value / cell.bound, left_out
+
+
+def result_row(cell: Cell, metric: Metric, sizes: Sequence[int], level: float) -> dict[str, Any]:
+    """Return the row of a result file; undefined values are None with a reason."""
+    normalised, left_out = ratio(cell)
+    spread = None
+    if normalised is not None and left_out is not None and cell.interval is not None:
+        spread = _normalised_interval(cell, normalised, left_out, sizes, level)
+    interval, null, ceiling = cell.interval, cell.null, cell.ceiling
+    return {
+        "subject": cell.subject,
+        "roi": cell.roi,
+        "layer": cell.layer,
+        "value": _number(cell.value),
+        "low": _number(interval.low if interval else None),
+        "high": _number(interval.high if interval else None),
+        "se": _number(interval.se if interval else None),
+        "level": level,
+        "chance": _number(cell.chance),
+        "direction": metric.direction,
+        "ceiling": _number(cell.bound),
+        "ceiling_kind": ceiling.kind,
+        "ceiling_low": _number(spread.bound_low if spread else None),
+        "ceiling_high": _number(ceiling.upper if ceiling.upper is not None else spread.bound_high if spread else None),
+        "ceiling_reason": ceiling.reason,
+        "normalised": _number(normalised),
+        "normalised_low": _number(spread.low if spread else None),
+        "normalised_high": _number(spread.high if spread else None),
+        "null_mean": _number(null.null_mean if null else None),
+        "null_sd": _number(null.null_sd if null else None),
+        "z": _number(null.z if null else None),
+        "p": _number(null.p if null else None),
+        "n_permutations": null.n_permutations if null else None,
+        "n_stimuli": cell.n_stimuli,
+        "n_neuroids": cell.n_neuroids,
+        "n_excluded": cell.n_excluded,
+        "n_repeats": _number(ceiling.n_repeats),
+        "choice": list(cell.choice) if cell.choice is not None else None,
+        "reason": "; ".join(cell.reasons) or None,
+    }
+
+
+@dataclass(frozen=True)
+class _Spread:
+    low: float
+    high: float
+    bound_low: float | None
+    bound_high: float | None
+
+
+def _normalised_interval(
+    cell: Cell, normalised: float, left_out: FloatArray, sizes: Sequence[int], level: float
+) -> _Spread | None:
+    n = int(np.sum(sizes))
+    assert cell.interval is not None and cell.bound is not None and cell.bound_left_out is not None
+    bound = interval_or_none(cell.bound, cell.bound_left_out, sizes, n, level)
+    if cell.interval.method == "jackknife":
+        interval = interval_or_none(normalised, left_out, sizes, n, level)
+        if interval is None:
+            return None
+        return _Spread(interval.low, interval.high, bound.low if bound else None, bound.high if bound else None)
+    low, high = cell.interval.low / cell.bound, cell.interval.high / cell.bound
+    return _Spread(low, high, bound.low if bound else None, bound.high if bound else None)
+
+
+def block_table(cells: Sequence[Cell], sizes: Sequence[int]) -> pd.DataFrame:
+    """Return the values with each block left out, one line a cell and block."""
+    parts = []
+    for cell in cells:
+        if not np.isfinite(cell.value):
+            continue
+        _, normalised = ratio(cell)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "subject": cell.subject,
+                    "roi": cell.roi,
+                    "layer": cell.layer,
+                    "block": np.arange(len(sizes)),
+                    "n_left_out": np.asarray(sizes),
+                    "value": cell.left_out,
+                    "normalised": np.full(len(sizes), np.nan) if normalised is None else normalised,
+                }
+            )
+        )
+    columns = ["subject", "roi", "layer", "block", "n_left_out", "value", "normalised"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def undefined_cell(cell_of: dict[str, Any], n_blocks: int, error: BrainalignError) -> Cell:
+    """Return a cell without a value and with the reason."""
+    nothing = np.full(n_blocks, np.nan)
+    return Cell(**cell_of, value=float("nan"), left_out=nothing, interval=None, null=None, reasons=(f"value: {error}",))
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)

@@ -1,0 +1,279 @@
+"""Cells of encoding metrics: one decomposition for each layer and fold serves all subjects, ROIs and neuroids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from brainalign.encoding import EncodingFit, EncodingPlan
+from brainalign.errors import ResponseKindError, UndefinedError
+from brainalign.evaluate.cells import SELECTED, Cell, calibrate_or_reason, interval_or_none, undefined_cell
+from brainalign.evaluate.panels import Panel, Subject, absent_ceiling
+from brainalign.metrics import Metric
+from brainalign.stats import Ceiling
+from brainalign.stats.ceilings import noise_variances
+
+__all__ = ["EncodingCells", "encoding_cells"]
+
+FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.intp]
+
+
+@dataclass
+class EncodingCells:
+    """Cells by metric id, and the table of neuroids that all encoding metrics share."""
+
+    cells: dict[str, list[Cell]]
+    neuroids: pd.DataFrame
+
+
+@dataclass
+class _Target:
+    """One ROI of one subject: its columns in the matrix of all targets, and its ceilings."""
+
+    subject: Subject
+    roi: str
+    columns: IndexArray
+    ceiling: Ceiling
+    explainable: FloatArray | None
+    explainable_left_out: FloatArray | None
+    included: IndexArray
+    inner: list[FloatArray] = field(default_factory=list)
+    layers: list[_LayerScores] = field(default_factory=list)
+
+
+@dataclass
+class _LayerScores:
+    """Scores of one layer on one ROI, fold by fold: what the selected row is put together from."""
+
+    value: dict[str, FloatArray]
+    left_out: dict[str, FloatArray]
+    null: dict[str, FloatArray | None]
+    null_inner: FloatArray | None
+
+
+def encoding_cells(
+    panel: Panel, metrics: Sequence[Metric], tick: Callable[[int], None] = lambda _: None
+) -> EncodingCells:
+    """Score all layers of a panel with held-out ridge regression.
+
+    A cell is the mean over neuroids of the mean over folds; neuroids without explainable variance, and constant ones,
+    are left out and counted. The ``selected`` cell takes in each fold the layer with the best cross-validated score
+    on the training stimuli. Cost: one decomposition for each layer and fold, then products with all targets.
+    """
+    if any(subject.kind != "responses" for subject in panel.subjects):
+        return _refused(panel, metrics)
+    Y, targets = _stack(panel)
+    cells: dict[str, list[Cell]] = {metric.id: [] for metric in metrics}
+    neuroids = []
+    permutations = _permutations(panel)
+    for layer, X in panel.layers.items():
+        plan = EncodingPlan(X, folds=panel.folds, seed=panel.benchmark.seed)
+        fit = plan.fit(Y)
+        scores = _layer_scores(panel, plan, fit, Y, targets, metrics, permutations)
+        for target, layer_scores in zip(targets, scores, strict=True):
+            target.inner.append(_mean_over(fit.inner_r2, target.included))
+            target.layers.append(layer_scores)
+            for metric in metrics:
+                cells[metric.id].append(_layer_cell(panel, metric, target, layer, layer_scores))
+        neuroids.append(_neuroid_table(layer, fit, targets))
+        tick(len(targets))
+    for target in targets:
+        for metric in metrics:
+            cells[metric.id].append(_selected_cell(panel, metric, target))
+    return EncodingCells(cells, pd.concat(neuroids, ignore_index=True))
+
+
+def _refused(panel: Panel, metrics: Sequence[Metric]) -> EncodingCells:
+    error = ResponseKindError("encoding needs the responses themselves; this dataset holds RDMs only")
+    cells: dict[str, list[Cell]] = {metric.id: [] for metric in metrics}
+    for metric in metrics:
+        for subject in panel.subjects:
+            for roi in subject.rois:
+                for layer in [*panel.layers, SELECTED]:
+                    about = _describe(panel, metric, subject, roi, layer, Ceiling.absent("RDMs only"))
+                    cells[metric.id].append(undefined_cell(about, len(panel.blocks), error))
+    columns = ["subject", "roi", "layer", "neuroid", "r", "r2", "alpha", "ceiling"]
+    return EncodingCells(cells, pd.DataFrame(columns=columns))
+
+
+def _describe(panel: Panel, metric: Metric, subject: Subject, roi: str, layer: str, ceiling: Ceiling) -> dict[str, Any]:
+    return {
+        "subject": subject.name,
+        "roi": roi,
+        "layer": layer,
+        "ceiling": ceiling,
+        "bound": None,
+        "bound_left_out": None,
+        "chance": metric.chance(panel.n),
+        "n_stimuli": panel.n,
+        "n_neuroids": len(subject.rois[roi]),
+    }
+
+
+def _stack(panel: Panel) -> tuple[FloatArray, list[_Target]]:
+    """Put the neuroids of all ROIs of all subjects side by side, each once."""
+    columns: list[FloatArray] = []
+    targets: list[_Target] = []
+    offset = 0
+    for subject in panel.subjects:
+        used = np.unique(np.concatenate(list(subject.rois.values())))
+        assert subject.responses is not None
+        Y = subject.responses[:, used]
+        columns.append(Y)
+        ceiling, explainable, left_out = _explainable(panel, subject, used)
+        moving = Y.max(axis=0) > Y.min(axis=0)
+        for roi, members in subject.rois.items():
+            local = np.searchsorted(used, members)
+            reliable = moving[local] if explainable is None else moving[local] & (explainable[local] > 0)
+            targets.append(
+                _Target(
+                    subject,
+                    roi,
+                    local + offset,
+                    ceiling,
+                    None if explainable is None else explainable[local],
+                    None if left_out is None else left_out[:, local],
+                    (local + offset)[reliable],
+                )
+            )
+        offset += len(used)
+    return np.concatenate(columns, axis=1), targets
+
+
+def _explainable(
+    panel: Panel, subject: Subject, used: IndexArray
+) -> tuple[Ceiling, FloatArray | None, FloatArray | None]:
+    """Share of explainable variance of each neuroid in the averaged responses, also with each block left out."""
+    if subject.repeats is None:
+        return absent_ceiling(subject, "single presentations are not known"), None, None
+    repeats = type(subject.repeats)(subject.repeats.values[:, used], subject.repeats.stimuli, subject.repeats.counts)
+    shares = []
+    for blocks in (None, panel.blocks):
+        noise, signal, inverse = noise_variances(repeats, blocks)
+        total = signal + noise * np.asarray(inverse)[..., None]
+        shares.append(np.divide(signal, total, out=np.zeros_like(signal), where=total > 0))
+    return Ceiling("variance", shares[0], subject.n_repeats, "ncsnr"), shares[0], shares[1]
+
+
+def _permutations(panel: Panel) -> IndexArray | None:
+    try:
+        return panel.permutations(panel.benchmark.encoding_permutations)
+    except UndefinedError:
+        return None
+
+
+def _mean_over(values: FloatArray, columns: IndexArray) -> FloatArray:
+    """Mean over neuroids on the last axis; NaN where there is none."""
+    if not len(columns):
+        return np.full(values.shape[:-1], np.nan)
+    return np.asarray(values[..., columns].mean(axis=-1))
+
+
+def _layer_scores(
+    panel: Panel,
+    plan: EncodingPlan,
+    fit: EncodingFit,
+    Y: FloatArray,
+    targets: list[_Target],
+    metrics: Sequence[Metric],
+    permutations: IndexArray | None,
+) -> list[_LayerScores]:
+    scores = [_LayerScores({}, {}, {}, None) for _ in targets]
+    segments = [target.included for target in targets]
+    for metric in metrics:
+        quantity = str(metric.quantity)
+        full = getattr(fit, quantity)
+        left_out = fit.leave_blocks_out(panel.blocks, quantity=quantity)
+        nulls = None
+        if permutations is not None:
+            nulls = plan.permuted(Y, permutations, quantity=quantity, segments=segments)
+        for t, target in enumerate(targets):
+            scores[t].value[quantity] = _mean_over(full, target.included)
+            scores[t].left_out[quantity] = _mean_over(left_out, target.included)
+            scores[t].null[quantity] = None if nulls is None else nulls[:, :, t]
+    return scores
+
+
+def _layer_cell(panel: Panel, metric: Metric, target: _Target, layer: str, scores: _LayerScores) -> Cell:
+    quantity = str(metric.quantity)
+    null = scores.null[quantity]
+    return _cell(
+        panel,
+        metric,
+        target,
+        layer,
+        float(scores.value[quantity].mean()),
+        np.nanmean(scores.left_out[quantity], axis=1),
+        None if null is None else null.mean(axis=1),
+        None,
+    )
+
+
+def _selected_cell(panel: Panel, metric: Metric, target: _Target) -> Cell:
+    quantity = str(metric.quantity)
+    names = list(panel.layers)
+    chosen = np.argmax(np.stack(target.inner), axis=0)
+    by_fold = list(enumerate(chosen))
+    value = float(np.mean([target.layers[c].value[quantity][f] for f, c in by_fold]))
+    left_out = np.nanmean([target.layers[c].left_out[quantity][:, f] for f, c in by_fold], axis=0)
+    known = [null[:, f] for f, c in by_fold if (null := target.layers[c].null[quantity]) is not None]
+    null = np.mean(known, axis=0) if len(known) == len(by_fold) else None
+    choice = tuple(names[c] for c in chosen)
+    return _cell(panel, metric, target, SELECTED, value, np.asarray(left_out), null, choice)
+
+
+def _cell(
+    panel: Panel,
+    metric: Metric,
+    target: _Target,
+    layer: str,
+    value: float,
+    left_out: FloatArray,
+    null: FloatArray | None,
+    choice: tuple[str, ...] | None,
+) -> Cell:
+    about = _describe(panel, metric, target.subject, target.roi, layer, target.ceiling)
+    about["n_excluded"] = len(target.columns) - len(target.included)
+    if target.explainable is not None and target.explainable_left_out is not None:
+        kept = np.isin(target.columns, target.included)
+        root = np.sqrt if metric.quantity == "r" else np.asarray
+        about["bound"] = float(root(target.explainable[kept]).mean()) if kept.any() else None
+        about["bound_left_out"] = root(target.explainable_left_out[:, kept]).mean(axis=1) if kept.any() else None
+    if not len(target.included):
+        error = UndefinedError("no neuroid has explainable variance")
+        about["n_excluded"] = len(target.columns)
+        return undefined_cell(about, len(panel.blocks), error)
+    sizes = [len(block) for block in panel.blocks]
+    calibrated, reasons = calibrate_or_reason(value, null, None)
+    interval = interval_or_none(value, left_out, sizes, panel.n, panel.benchmark.level)
+    return Cell(
+        **about, value=value, left_out=left_out, interval=interval, null=calibrated, choice=choice, reasons=reasons
+    )
+
+
+def _neuroid_table(layer: str, fit: EncodingFit, targets: list[_Target]) -> pd.DataFrame:
+    parts = []
+    for target in targets:
+        columns = target.columns
+        share = np.full(len(columns), np.nan) if target.explainable is None else target.explainable
+        parts.append(
+            pd.DataFrame(
+                {
+                    "subject": target.subject.name,
+                    "roi": target.roi,
+                    "layer": layer,
+                    "neuroid": target.subject.rois[target.roi],
+                    "r": fit.r[:, columns].mean(axis=0),
+                    "r2": fit.r2[:, columns].mean(axis=0),
+                    "alpha": np.exp(np.log(fit.alpha[:, columns]).mean(axis=0)),
+                    "ceiling": share,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,218 @@
+"""What is scored together: subjects that saw the same stimuli share one panel, its folds, blocks and permutations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brainalign.benchmarks import Benchmark
+from brainalign.encoding import make_folds
+from brainalign.errors import BrainalignError, ChoiceError, UndefinedError, near_names
+from brainalign.stats import Ceiling, Repeats, as_repeats, draw_permutations, make_blocks
+from brainalign.store import Store, average_repeats, join
+
+__all__ = ["Panel", "Subject", "load_panels"]
+
+FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Responses of one subject to the stimuli of its panel.
+
+    ``rois`` maps a ROI to the columns of ``responses``, or to nothing where there are only RDMs; ``rdms`` maps it to a
+    condensed RDM. ``repeats`` holds the single presentations behind the averaged ``responses``, where known.
+    """
+
+    name: str
+    variant: str
+    entry_sha256: str
+    kind: str
+    rois: dict[str, IndexArray]
+    responses: FloatArray | None = None
+    repeats: Repeats | None = None
+    rdms: dict[str, FloatArray] = field(default_factory=dict)
+    no_ceiling: str = ""
+    n_repeats: float | None = None
+    simulated: bool = False
+
+    def matrix(self, roi: str) -> FloatArray:
+        """Averaged responses of a ROI (stimulus, neuroid)."""
+        if self.responses is None:
+            raise UndefinedError(f"subject {self.name} has RDMs only.")
+        return self.responses[:, self.rois[roi]]
+
+    def roi_repeats(self, roi: str) -> Repeats | None:
+        """Single presentations of a ROI, or None."""
+        if self.repeats is None:
+            return None
+        return Repeats(self.repeats.values[:, self.rois[roi]], self.repeats.stimuli, self.repeats.counts)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Subjects with the same stimuli in the same order, the embedding's layers on them, and what they share."""
+
+    stimuli: npt.NDArray[Any]
+    groups: npt.NDArray[Any] | None
+    layers: Mapping[str, Any]
+    subjects: list[Subject]
+    benchmark: Benchmark
+    embedding_sha256: str
+
+    @property
+    def n(self) -> int:
+        """Number of stimuli."""
+        return len(self.stimuli)
+
+    @cached_property
+    def blocks(self) -> list[IndexArray]:
+        """Stimulus blocks of the jackknife."""
+        return make_blocks(self.n, groups=self.groups, limit=self.benchmark.blocks)
+
+    @cached_property
+    def folds(self) -> list[tuple[IndexArray, IndexArray]]:
+        """Cross-validation folds of encoding."""
+        return make_folds(self.n, self.benchmark.folds, groups=self.groups, seed=self.benchmark.seed)
+
+    @cached_property
+    def selection_folds(self) -> list[tuple[IndexArray, IndexArray]]:
+        """Parts between which a layer is chosen and scored."""
+        return make_folds(self.n, self.benchmark.selection_folds, groups=self.groups, seed=self.benchmark.seed + 1)
+
+    def permutations(self, count: int, rows: IndexArray | None = None) -> IndexArray:
+        """Permutations of all stimuli, or of those in ``rows``, sources exchanged whole."""
+        groups = self.groups if rows is None or self.groups is None else self.groups[rows]
+        n = self.n if rows is None else len(rows)
+        return draw_permutations(n, count, groups=groups, permute="blocks", seed=self.benchmark.seed)
+
+
+def load_panels(embedding: str, benchmark: Benchmark, store: Store) -> list[Panel]:
+    """Read and join all subjects of a benchmark with an embedding ``model@revision``.
+
+    Raises
+    ------
+    ChoiceError
+        For a subject or ROI that the dataset lacks.
+    JoinError, EntryNotFoundError, VariantError
+        From the store.
+    """
+    panels: list[Panel] = []
+    for name in _chosen_subjects(benchmark, store):
+        responses = store.responses(benchmark.dataset, name, variant=benchmark.variant)
+        stimulus_set = responses.attrs["stimulus_set"]
+        embeddings = store.embeddings(embedding, stimuli=stimulus_set)
+        repeated = responses.attrs["kind"] == "responses" and "presentation" in responses["response"].dims
+        joined = join(average_repeats(responses) if repeated else responses, embeddings)
+        stimuli = np.asarray(joined.stimuli)
+        subject = _subject(name, responses, joined.Y, stimuli, benchmark)
+        for panel in panels:
+            same = panel.embedding_sha256 == embeddings.attrs["entry_sha256"]
+            if same and np.array_equal(panel.stimuli, stimuli):
+                panel.subjects.append(subject)
+                break
+        else:
+            groups = _groups(benchmark, store, stimulus_set, stimuli)
+            sha = str(embeddings.attrs["entry_sha256"])
+            panels.append(Panel(stimuli, groups, joined.X, [subject], benchmark, sha))
+    return panels
+
+
+def _chosen_subjects(benchmark: Benchmark, store: Store) -> list[str]:
+    known = store.subjects(benchmark.dataset, benchmark.variant)
+    if benchmark.subjects == "all":
+        return list(known)
+    for name in benchmark.subjects:
+        if name not in known:
+            raise ChoiceError(
+                f"benchmark {benchmark.id} asks for subject {name!r} of {benchmark.dataset}.{near_names(name, known)}"
+            )
+    return list(benchmark.subjects)
+
+
+def _groups(
+    benchmark: Benchmark, store: Store, stimulus_set: str, stimuli: npt.NDArray[Any]
+) -> npt.NDArray[Any] | None:
+    if benchmark.groups is None:
+        return None
+    table = store.stimuli(stimulus_set)
+    if benchmark.groups not in table.columns:
+        raise ChoiceError(
+            f"benchmark {benchmark.id} groups stimuli by {benchmark.groups!r}, which stimulus set {stimulus_set!r} "
+            f"does not have.{near_names(benchmark.groups, table.columns)}"
+        )
+    labels = table.set_index("stimulus")[benchmark.groups].loc[stimuli]
+    return np.asarray(labels.astype(str).to_numpy(), dtype=object)
+
+
+def _subject(name: str, raw: Any, joined: Any, stimuli: npt.NDArray[Any], benchmark: Benchmark) -> Subject:
+    attrs = raw.attrs
+    base: dict[str, Any] = {
+        "name": name,
+        "variant": str(attrs["variant"]),
+        "entry_sha256": str(attrs["entry_sha256"]),
+        "kind": str(attrs["kind"]),
+        "simulated": bool(attrs.get("simulated", False)),
+    }
+    if attrs["kind"] == "rdms":
+        names = [str(roi) for roi in joined["roi"].values]
+        matrix = np.asarray(joined["dissimilarity"].values, dtype=np.float64)
+        chosen = _chosen_rois(benchmark, names)
+        rdms = {roi: matrix[names.index(roi)] for roi in chosen}
+        return Subject(**base, rois=dict.fromkeys(chosen, np.empty(0, dtype=np.intp)), rdms=rdms)
+    response = np.asarray(joined["response"].values)
+    rois = _rois(raw, response.shape[1], benchmark)
+    repeats, reason, count = _repeats(raw, stimuli)
+    return Subject(**base, rois=rois, responses=response, repeats=repeats, no_ceiling=reason, n_repeats=count)
+
+
+def _rois(responses: Any, n_neuroids: int, benchmark: Benchmark) -> dict[str, IndexArray]:
+    names = list(responses["roi"].attrs.get("labels", [])) if "roi" in responses else []
+    if not names:
+        return {"all": np.arange(n_neuroids)}
+    member = np.asarray(responses["roi"].values, dtype=bool)
+    columns = {str(label): np.flatnonzero(member[:, i]) for i, label in enumerate(names)}
+    return {roi: columns[roi] for roi in _chosen_rois(benchmark, list(columns))}
+
+
+def _chosen_rois(benchmark: Benchmark, names: list[str]) -> list[str]:
+    if benchmark.rois == "all":
+        return names
+    for roi in benchmark.rois:
+        if roi not in names:
+            raise ChoiceError(f"benchmark {benchmark.id} asks for ROI {roi!r}.{near_names(roi, names)}")
+    return list(benchmark.rois)
+
+
+def _repeats(responses: Any, stimuli: npt.NDArray[Any]) -> tuple[Repeats | None, str, float | None]:
+    reason = str(responses.attrs.get("averaged", "") or "")
+    reported = responses.attrs.get("n_repeats_reported")
+    if reason:
+        return None, reason, float(reported) if reported else None
+    everything = as_repeats(responses)
+    position = {stimulus: i for i, stimulus in enumerate(everything.stimuli)}
+    wanted = np.array([position[stimulus] for stimulus in stimuli])
+    rows = np.concatenate(
+        [np.arange(everything.starts[i], everything.starts[i] + everything.counts[i]) for i in wanted]
+    )
+    repeats = Repeats(everything.values[rows], stimuli, everything.counts[wanted])
+    count = float(1 / np.mean(1 / repeats.counts))
+    if repeats.counts.max() < 2:
+        return None, "every stimulus was shown once, so noise cannot be told from signal", count
+    return repeats, "", count
+
+
+def absent_ceiling(subject: Subject, why: str) -> Ceiling:
+    """Return the null ceiling of a subject, with the first reason that applies."""
+    return Ceiling.absent(subject.no_ceiling or why)
+
+
+def reason_of(error: BrainalignError) -> str:
+    """One line for a result file."""
+    return f"{type(error).__name__}: {error}"
