@@ -1,0 +1,93 @@
+"""``brainalign data``: known datasets, and bringing data into the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from brainalign.cli import data_import
+from brainalign.cli.command import command, family
+from brainalign.cli.options import StoreUrl, Subjects, settings
+from brainalign.cli.reply import Grid, Reply, cell, plain
+
+app = family("data", "Known datasets, and bringing data into the store.")
+app.add_typer(data_import.app)
+
+
+@command(app, "list", example="brainalign data list\nbrainalign data list --json")
+def list_() -> Reply:
+    """List known datasets and their benchmarks."""
+    from brainalign.manifests import load_manifest, manifest_ids
+
+    manifests = [load_manifest(dataset) for dataset in manifest_ids()]
+    rows = [
+        {
+            "dataset": m.id,
+            "kind": m.kind + (", SIMULATED" if m.simulated else ""),
+            "benchmarks": [f"{b.id}.v{b.version}" for b in m.benchmarks],
+            "title": m.title,
+        }
+        for m in manifests
+    ]
+    return Reply(rows, [Grid.of(rows, ("dataset", "kind", "benchmarks", "title"))])
+
+
+@command(app, "show", example="brainalign data show macaque-v4\nbrainalign data show macaque-v4 --json")
+def show(dataset: Annotated[str, typer.Argument(help="Id of a dataset, as in `data list`.")]) -> Reply:
+    """Show all that is known of a dataset.
+
+    Source, terms, files, subjects, regions, variants, ceilings, benchmarks.
+    """
+    from brainalign.manifests import load_manifest
+
+    manifest = plain(load_manifest(dataset))
+    return Reply(manifest, _outline(manifest))
+
+
+def _outline(manifest: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, value in manifest.items():
+        if isinstance(value, dict):
+            lines += [f"{name}:", *(f"  {key}: {cell(item)}" for key, item in value.items())]
+        elif isinstance(value, list) and value:
+            lines += [f"{name}:", *(f"  - {_one_line(item)}" for item in value)]
+        elif value not in ("", []):
+            lines.append(f"{name}: {cell(value)}")
+    return lines
+
+
+def _one_line(item: Any) -> str:
+    if not isinstance(item, dict):
+        return cell(item)
+    shown = {key: value for key, value in item.items() if value not in (None, "", [])}
+    return ", ".join(f"{key} {_one_line(value)}" for key, value in shown.items())
+
+
+@command(
+    app,
+    "ingest",
+    example="brainalign data ingest macaque-v4 ../data/macaque_v4\n"
+    "brainalign data ingest objects92 ../data/objects92 --subject S01 --subject S02",
+)
+def ingest(
+    dataset: Annotated[str, typer.Argument(help="Id of a dataset, as in `data list`.")],
+    root: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folder of its files.")],
+    store: StoreUrl = None,
+    subject: Subjects = None,
+    variant: Annotated[str | None, typer.Option("--variant", help="Variant; `data show` lists them.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="Option of this dataset's reader; several times."),
+    ] = None,
+) -> Reply:
+    """Bring a known dataset into the store.
+
+    Reads its files on disk: stimuli and responses.
+    """
+    from brainalign.datasets import ingest as run
+    from brainalign.store import open_store
+
+    report = run(dataset, root, open_store(store), subjects=subject or None, variant=variant, **settings(option))
+    return Reply(report, [str(report)])

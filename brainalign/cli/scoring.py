@@ -1,0 +1,133 @@
+"""``brainalign embed``, ``score`` and ``leaderboard``: from a network to a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brainalign.cli.command import command
+from brainalign.cli.options import Device, ResultsRoot, StoreUrl
+from brainalign.cli.reply import Grid, Reply, plain
+
+RESULTS = Path("brainalign-results")
+SHOWN = ("subject", "roi", "metric", "layer", "value", "low", "high", "ceiling", "normalised", "chance", "z", "p")
+
+
+def register(app: typer.Typer) -> None:
+    command(
+        app,
+        "embed",
+        example="brainalign embed efficientnet-lite0 --stimuli macaque-v4\n"
+        "brainalign embed mypackage.mynet:build --stimuli macaque-v4 --layer 'features.*' --pooling mean",
+    )(embed)
+    command(
+        app,
+        "score",
+        example="brainalign score efficientnet-lite0 macaque-v4\n"
+        "brainalign score efficientnet-lite0@0a1b2c3d4e5f macaque-v4 --metric cka.linear.debiased --json",
+    )(score)
+    command(
+        app,
+        "leaderboard",
+        example="brainalign leaderboard\nbrainalign leaderboard --results brainalign-results --out site --title V4",
+    )(leaderboard)
+
+
+def embed(
+    model: Annotated[
+        str,
+        typer.Argument(help="A name of `models list`, package.module:factory, or open_clip:ARCH/PRETRAINED_OR_FILE."),
+    ],
+    stimuli: Annotated[str, typer.Option("--stimuli", metavar="SET", help="Stimulus set in the store.")],
+    store: StoreUrl = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option("--layer", metavar="NAME", help="Layer or pattern; several times. Default: spread over depth."),
+    ] = None,
+    pooling: Annotated[
+        list[str] | None,
+        typer.Option("--pooling", help="flatten, mean, cls or srp; several times. Default: mean."),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Images at a time. Default: found by timing.")
+    ] = None,
+    device: Device = None,
+    max_memory: Annotated[str, typer.Option("--max-memory", help="Upper limit of activations in memory.")] = "2GB",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of random projections.")] = 0,
+    name: Annotated[str | None, typer.Option("--name", help="Keep the embeddings under this name.")] = None,
+) -> Reply:
+    """Run a network and keep its activations.
+
+    Goes on where it was interrupted.
+    """
+    from brainalign.models import embed as run
+    from brainalign.store import open_store
+
+    written = run(
+        model,
+        stimuli,
+        open_store(store),
+        layers=layer or None,
+        pooling=_one_or_many(pooling, "mean"),
+        batch_size=batch_size,
+        device=device,
+        max_memory=max_memory,
+        seed=seed,
+        name=name,
+        progress=True,
+    )
+    return Reply({"embedding": written, "stimuli": stimuli}, [written])
+
+
+def _one_or_many(given: list[str] | None, default: str) -> str | list[str]:
+    values = given or [default]
+    return values[0] if len(values) == 1 else values
+
+
+def score(
+    embedding: Annotated[str, typer.Argument(help="MODEL@REVISION, or MODEL where the store has one revision.")],
+    benchmark: Annotated[str, typer.Argument(help="Id of the benchmark; `data show` lists those of a dataset.")],
+    store: StoreUrl = None,
+    results: ResultsRoot = RESULTS,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", metavar="ID", help="Metric id; several times. Default: those of the benchmark."),
+    ] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Show every layer, not the selected one alone.")] = False,
+) -> Reply:
+    """Score a network on a benchmark.
+
+    One row for each subject, region and metric: value, interval, ceiling, chance, z and p. A result that is there
+    already, from the same inputs, is not computed again.
+    """
+    from brainalign.evaluate import score as run
+    from brainalign.store import open_store
+
+    scored = run(embedding, benchmark, open_store(store), metrics=metric or None, results=results)
+    rows = plain(scored.table)
+    shown = rows if layers else [row for row in rows if row["layer"] == "selected"]
+    columns = [column for column in SHOWN if column in scored.table.columns]
+    text: list[str | Grid] = [Grid.of(shown, columns)]
+    if any(row.get("simulated") for row in rows):
+        text.append("SIMULATED data: these are not scores against a brain.")
+    text += [f"written: {path}" for path in scored.files]
+    return Reply({"rows": rows, "files": scored.files}, text)
+
+
+def leaderboard(
+    results: ResultsRoot = RESULTS,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder for the page and the tables.")
+    ] = Path("brainalign-leaderboard"),
+    title: Annotated[str | None, typer.Option("--title", help="Title of the page.")] = None,
+) -> Reply:
+    """Build a leaderboard from result files.
+
+    One self-contained HTML page, CSV, parquet and JSON.
+    """
+    from brainalign.leaderboard import build_leaderboard
+
+    paths = build_leaderboard(results, out, title=title)
+    return Reply({"files": paths}, [str(path) for path in plain(paths)])
