@@ -18,7 +18,7 @@ from brainalign.metrics import Metric
 from brainalign.stats import Ceiling
 from brainalign.stats.ceilings import noise_variances
 
-__all__ = ["EncodingCells", "encoding_cells"]
+__all__ = ["EncodingCells", "encoding_cells", "stack_targets"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -68,7 +68,7 @@ def encoding_cells(
     """
     if any(subject.kind != "responses" for subject in panel.subjects):
         return _refused(panel, metrics)
-    Y, targets = _stack(panel)
+    Y, targets = stack_targets(panel)
     cells: dict[str, list[Cell]] = {metric.id: [] for metric in metrics}
     neuroids = []
     permutations = _permutations(panel)
@@ -116,7 +116,7 @@ def _describe(panel: Panel, metric: Metric, subject: Subject, roi: str, layer: s
     }
 
 
-def _stack(panel: Panel) -> tuple[FloatArray, list[_Target]]:
+def stack_targets(panel: Panel) -> tuple[FloatArray, list[_Target]]:
     """Put the neuroids of all ROIs of all subjects side by side, each once."""
     columns: list[FloatArray] = []
     targets: list[_Target] = []
