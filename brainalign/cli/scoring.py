@@ -88,7 +88,9 @@ def _one_or_many(given: list[str] | None, default: str) -> str | list[str]:
 
 def score(
     embedding: Annotated[str, typer.Argument(help="MODEL@REVISION, or MODEL where the store has one revision.")],
-    benchmark: Annotated[str, typer.Argument(help="Id of the benchmark; `data show` lists those of a dataset.")],
+    benchmark: Annotated[
+        str, typer.Argument(help="Benchmark of `data list`, a .yaml file, or a dataset of the store.")
+    ],
     store: StoreUrl = None,
     results: ResultsRoot = RESULTS,
     metric: Annotated[
