@@ -1,0 +1,172 @@
+"""Reading an entry: pointer, document, arrays."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from brainalign.errors import BrainalignError, CorruptEntryError, FormatVersionError, StoreError
+from brainalign.store.content import Array
+from brainalign.store.files import Files
+from brainalign.store.layout import FORMAT, POINTER, document_sha256
+from brainalign.store.zarr_files import EntryFiles
+
+__all__ = ["Entry", "StoredArray", "open_entry", "read_pointer", "refuse_other_format", "rows_of"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A whole entry, as its document describes it."""
+
+    files: Files
+    place: str
+    folder: str
+    document: Mapping[str, Any]
+    entry_sha256: str
+
+    @property
+    def label(self) -> str:
+        """The entry in words, for messages."""
+        return f"{self.place} in {self.files.label}"
+
+    def names(self) -> list[str]:
+        """Names of the arrays."""
+        return list(self.document["arrays"])
+
+    def variable(self, name: str) -> xr.Variable:
+        """Return an array as a variable that reads on access."""
+        record = self.document["arrays"][name]
+        data = indexing.LazilyIndexedArray(StoredArray(self, name))
+        return xr.Variable(tuple(record["dims"]), data, attrs=dict(record["attrs"]))
+
+    def values(self, name: str) -> Array:
+        """Return an array whole, in memory."""
+        stored = StoredArray(self, name)
+        return stored.read(tuple(slice(None) for _ in stored.shape))
+
+
+class StoredArray(BackendArray):
+    """An array on disk that xarray indexes lazily; damage raises CorruptEntryError with the entry's name."""
+
+    def __init__(self, entry: Entry, name: str) -> None:
+        record = entry.document["arrays"][name]
+        self.entry, self.name, self.disk = entry, name, str(record["on_disk"])
+        self.shape: tuple[int, ...] = tuple(record["shape"])
+        self.dtype = np.dtype(object if record["dtype"] == "string" else record["dtype"])
+        self._array: Any = None
+
+    def __getitem__(self, key: Any) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self.read)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_array": None}
+
+    def read(self, key: tuple[Any, ...]) -> Array:
+        """Return the values at an outer index: integers, slices of positive step, sorted integer arrays."""
+        with _damage(f"array {self.name!r} of {self.entry.label}"):
+            if self._array is None:
+                found = zarr.open_array(
+                    EntryFiles(self.entry.files, self.entry.folder, read_only=True), path=self.disk, mode="r"
+                )
+                if tuple(found.shape) != self.shape:
+                    raise CorruptEntryError(f"its shape is {found.shape}, the document says {self.shape}")
+                self._array = found
+            values = np.asarray(self._array.oindex[tuple(_run(k) for k in key)])
+            return values.astype(self.dtype, copy=False)
+
+
+def _run(key: Any) -> Any:
+    """Return an array of consecutive integers as a slice, which reads without a gather."""
+    if isinstance(key, np.ndarray) and key.size and key[-1] - key[0] + 1 == key.size and np.all(np.diff(key) == 1):
+        return slice(int(key[0]), int(key[-1]) + 1)
+    return key
+
+
+def rows_of(
+    files: Files, folder: str, disk: str, shape: tuple[int, ...], step: int, stop: int
+) -> Iterator[Array]:
+    """Yield the first ``stop`` rows of an array of an entry that has no document yet, ``step`` at a time."""
+    with _damage(f"array {disk} of {folder} in {files.label}"):
+        array: Any = zarr.open_array(EntryFiles(files, folder, read_only=True), path=disk, mode="r")
+        if tuple(array.shape) != shape:
+            raise CorruptEntryError(f"its shape is {array.shape}, expected {shape}")
+    for start in range(0, stop, step):
+        with _damage(f"array {disk} of {folder} in {files.label}"):
+            block = np.asarray(array[start : min(start + step, stop)])
+        yield block
+
+
+@contextlib.contextmanager
+def _damage(what: str) -> Iterator[None]:
+    try:
+        yield
+    except CorruptEntryError as error:
+        raise CorruptEntryError(f"{what} is damaged: {error}; write the entry again") from error
+    except BrainalignError:
+        raise
+    except FileNotFoundError as error:
+        raise CorruptEntryError(f"{what} is gone; it was replaced or removed: open it again") from error
+    except OSError as error:
+        raise StoreError(f"{what} cannot be read: {error}") from error
+    except (MemoryError, IndexError):
+        raise
+    except Exception as error:  # checksum, codec and metadata errors have no common type in Zarr
+        raise CorruptEntryError(f"{what} is damaged: {error}; write the entry again") from error
+
+
+def read_pointer(files: Files, place: str) -> dict[str, Any] | None:
+    """Return the pointer of a place; None if there is none.
+
+    Raises
+    ------
+    FormatVersionError
+        If a version of another format wrote it.
+    CorruptEntryError
+        If it is no pointer.
+    """
+    try:
+        text = files.read(f"{place}/{POINTER}")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreError(f"the pointer of {place} in {files.label} cannot be read: {error}") from error
+    try:
+        pointer = json.loads(text)
+        found = pointer["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptEntryError(f"{place}/{POINTER} in {files.label} is no pointer: {error}") from error
+    refuse_other_format(found, pointer.get("written_by"), f"{place} in {files.label}")
+    if not isinstance(pointer, dict) or not {"entry", "entry_sha256", "key"} <= pointer.keys():
+        raise CorruptEntryError(f"{place}/{POINTER} in {files.label} lacks entry, entry_sha256 or key")
+    return pointer
+
+
+def refuse_other_format(found: object, written_by: object, what: str) -> None:
+    """Raise FormatVersionError unless the format is the one this version reads."""
+    if found != FORMAT:
+        raise FormatVersionError(
+            f"{what} has the format {found!r}, written by {written_by or 'an unknown version'}; this version reads "
+            f"{FORMAT!r}: install a version of brainalign at least as new as the writer's"
+        )
+
+
+def open_entry(files: Files, place: str) -> Entry | None:
+    """Return the entry that the pointer of a place names; None if there is no pointer."""
+    pointer = read_pointer(files, place)
+    if pointer is None:
+        return None
+    folder = f"{place}/{pointer['entry']}"
+    with _damage(f"{place} in {files.label}"):
+        document = json.loads(files.read(f"{folder}/zarr.json"))["attributes"]
+        if document_sha256(document) != pointer["entry_sha256"]:
+            raise CorruptEntryError("its document does not match the hash in its pointer")
+    return Entry(files, place, folder, document, pointer["entry_sha256"])
