@@ -44,8 +44,8 @@ def as_matrix(
     Returns
     -------
     torch.Tensor
-        Contiguous; float32 where the input is float32 or narrower, else float64 (integers and booleans included). It may
-        share memory with the input: never write into it.
+        Contiguous; float32 where the input is float32 or narrower, else float64 (integers and booleans included). It
+        may share memory with the input: never write into it.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def as_pair(
     y = as_matrix(Y, name=names[1], device=device, min_rows=min_rows)
     if len(x) != len(y):
         raise PairingError(
-            f"{names[0]} has {len(x)} rows and {names[1]} has {len(y)}; both need one row for each stimulus, in one order."
+            f"{names[0]} has {len(x)} rows and {names[1]} has {len(y)}; both need one row a stimulus, in one order."
         )
     _require_same_labels(row_labels(X), row_labels(Y), names)
     if x.device != y.device:
