@@ -1,0 +1,98 @@
+"""One block of targets in one fold: choice of alpha, prediction, scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from brainalign.encoding.scoring import column_scores
+from brainalign.encoding.selection import AlphaSearch
+from brainalign.encoding.system import RidgeSystem
+
+__all__ = ["FoldSolver", "Panel", "SolvedBlock"]
+
+
+@dataclass(frozen=True)
+class SolvedBlock:
+    """Scores (v,) of a block of targets; ``choice`` is -1 where the target does not vary in the training rows."""
+
+    r: torch.Tensor
+    r2: torch.Tensor
+    inner_r2: torch.Tensor
+    choice: torch.Tensor
+    centred_prediction: torch.Tensor
+    shift: torch.Tensor
+
+    @property
+    def full_prediction(self) -> torch.Tensor:
+        """Predictions (n_test, v) for targets as they were given to ``solve``."""
+        return self.centred_prediction + self.shift
+
+
+class FoldSolver:
+    """Fits and scores blocks of targets in one fold, with an alpha for each target."""
+
+    def __init__(self, system: RidgeSystem, train: torch.Tensor, test: torch.Tensor, search: AlphaSearch) -> None:
+        self.system, self.train, self.test, self.search = system, train, test, search
+        self._to_basis = system.basis.to(search.dtype).T
+        mean = system.test_basis.mean(dim=0, keepdim=True)
+        # the last row predicts the mean over the test rows, so that predictions come out centred
+        self._predict = torch.cat([system.test_basis - mean, mean]).to(search.dtype)
+        self._denominators = (system.eigenvalues[:, None] + search.alphas).to(search.dtype)
+
+    def solve(self, y_train: torch.Tensor, y_test: torch.Tensor, scale: torch.Tensor) -> SolvedBlock:
+        """Solve and score targets (n_train, v) and (n_test, v); ``scale``: their sums of squares over all stimuli."""
+        b = self._to_basis @ y_train
+        errors, null = self.search.errors(b, y_train)
+        eps = torch.finfo(b.dtype).eps
+        varies = null > 64 * eps**2 * scale
+        choice = errors.argmin(dim=0)
+        least = errors.gather(0, choice[None])[0]
+        inner_r2 = torch.where(varies, 1 - least / torch.where(varies, null, 1.0), torch.nan)
+        b /= self._denominators.index_select(1, choice)
+        b *= varies
+        predicted = self._predict @ b
+        shift = predicted[-1].double() + y_train.mean(dim=0, dtype=torch.float64)
+        r, r2 = column_scores(predicted[:-1], shift, y_test, scale)
+        return SolvedBlock(r, r2, inner_r2, torch.where(varies, choice, -1), predicted[:-1], shift)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Targets ``start`` … of all stimuli, less their means, in the precision of the products."""
+
+    start: int
+    values: torch.Tensor
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    @classmethod
+    def of(cls, targets: torch.Tensor, start: int, stop: int, dtype: torch.dtype) -> Panel:
+        """Centre the columns ``start`` … ``stop``."""
+        given = targets[:, start:stop]
+        mean = given.mean(dim=0, dtype=torch.float64)
+        values = (given - mean.to(given.dtype)).to(dtype)
+        low, high = given.aminmax(dim=0)
+        values *= low < high  # a constant is then exactly zero
+        scale = torch.linalg.vector_norm(values, dim=0, dtype=torch.float64).square()
+        return cls(start, values, mean.to(given.dtype), scale)
+
+    @property
+    def width(self) -> int:
+        """Number of targets."""
+        return self.values.shape[1]
+
+    def split(self, solver: FoldSolver, columns: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the training and test rows of some targets."""
+        part = self.values[:, columns]
+        return part.index_select(0, solver.train), part.index_select(0, solver.test)
+
+    def permuted(self, solver: FoldSolver, columns: slice, orders: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the same with rows permuted by each of ``orders`` (R, n), side by side: (rows, R * targets)."""
+        part = self.values[:, columns]
+        halves = []
+        for rows in (solver.train, solver.test):
+            index = orders[:, rows].T.reshape(-1)
+            halves.append(part.index_select(0, index).reshape(len(rows), -1))
+        return halves[0], halves[1]

@@ -1,0 +1,87 @@
+"""Blocks of targets that fit a memory budget, planned before work starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from brainalign.errors import InputError
+
+__all__ = ["Budget"]
+
+DEFAULT_PANEL_BYTES = 2**30
+BLOCK_BYTES = 24 * 2**20
+SMALLEST_BLOCK = 16
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one set of folds costs, in bytes.
+
+    Attributes
+    ----------
+    limit : int or None
+        Largest memory to allocate beyond the inputs; ``None`` for no limit.
+    fixed : int
+        Held throughout (projected features).
+    system : tuple of int
+        One decomposition of each fold.
+    workspace : int
+        While a fold is decomposed, beyond what is kept of it.
+    panel_column, block_column : int
+        Each target of a panel (its centred copy) and of a block (products and scores).
+    """
+
+    limit: int | None
+    fixed: int
+    system: tuple[int, ...]
+    workspace: int
+    panel_column: int
+    block_column: int
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < self.least:
+            raise InputError(
+                f"max_memory of {self.limit / 2**20:.1f} MB is too small: one fold needs {self.least / 2**20:.1f} MB "
+                "whatever the number of targets; give more, or reduce the features (reduce=('pca', k))."
+            )
+
+    @property
+    def least(self) -> int:
+        """Smallest memory with which the work can be done."""
+        smallest = SMALLEST_BLOCK * (self.panel_column + self.block_column)
+        return self.fixed + max(self.system) + max(self.workspace, smallest)
+
+    @property
+    def keeps_systems(self) -> bool:
+        """Whether the decompositions of all folds are held, or made anew for every panel of targets."""
+        smallest = SMALLEST_BLOCK * (self.panel_column + self.block_column)
+        return self.limit is None or self.limit >= self.fixed + sum(self.system) + max(self.workspace, smallest)
+
+    def widths(self, n_targets: int, outputs: int = 0) -> tuple[int, int]:
+        """Return the number of targets in a panel and, at most, in a block.
+
+        Parameters
+        ----------
+        n_targets : int
+        outputs : int
+            Bytes of results in all.
+
+        Raises
+        ------
+        InputError
+            If the results leave no room for the smallest block.
+        """
+        block = max(SMALLEST_BLOCK, BLOCK_BYTES // self.block_column)
+        if self.limit is None:
+            panel = max(block, DEFAULT_PANEL_BYTES // self.panel_column)
+        else:
+            systems = sum(self.system) if self.keeps_systems else max(self.system)
+            room = self.limit - self.fixed - systems - outputs
+            if room < SMALLEST_BLOCK * (self.panel_column + self.block_column):
+                raise InputError(
+                    f"max_memory of {self.limit / 2**20:.1f} MB leaves no room beside the results of "
+                    f"{n_targets} targets ({outputs / 2**20:.1f} MB); give more, or pass fewer targets at a time."
+                )
+            block = max(SMALLEST_BLOCK, min(block, room // (2 * (self.block_column + self.panel_column))))
+            panel = max(block, (room - block * self.block_column) // self.panel_column)
+        return min(panel, n_targets), block

@@ -1,0 +1,60 @@
+"""Checks of what is asked of an encoding plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from brainalign.encoding.folds import Fold
+from brainalign.errors import ChoiceError, InputError, ShapeError, near_names
+
+__all__ = ["check_blocks", "check_folds", "check_permutations", "check_quantity"]
+
+IndexArray = npt.NDArray[np.intp]
+
+QUANTITIES = ("r", "r2")
+
+
+def check_quantity(quantity: str) -> None:
+    """Refuse an unknown quantity."""
+    if quantity not in QUANTITIES:
+        raise ChoiceError(f"quantity={quantity!r} is unknown.{near_names(str(quantity), QUANTITIES)}")
+
+
+def check_folds(folds: Sequence[Fold]) -> int:
+    """Refuse folds too small for a correlation; return the number of training rows of the smallest."""
+    for number, (train, test) in enumerate(folds):
+        if len(train) < 3 or len(test) < 2:
+            raise InputError(
+                f"fold {number} has {len(train)} training and {len(test)} test stimuli: a correlation of held-out "
+                "responses needs at least three and two; give fewer folds or more stimuli."
+            )
+    return min(len(train) for train, _ in folds)
+
+
+def check_permutations(permutations: npt.ArrayLike, n: int) -> IndexArray:
+    """Return permutations (R, n) as indices."""
+    orders = np.atleast_2d(np.asarray(permutations))
+    if orders.ndim != 2 or orders.shape[1] != n or not np.issubdtype(orders.dtype, np.integer):
+        raise ShapeError(f"permutations is {orders.dtype} of shape {orders.shape}: expected integers (R, {n}).")
+    if (np.sort(orders, axis=1) != np.arange(n)).any():
+        raise InputError(f"permutations: every row must hold each of 0 … {n - 1} once.")
+    return orders.astype(np.intp)
+
+
+def check_blocks(blocks: Sequence[npt.ArrayLike], folds: Sequence[Fold], n: int) -> list[IndexArray]:
+    """Return blocks as sorted row indices that leave enough stimuli in every fold."""
+    rows = [np.unique(np.asarray(block)) for block in blocks]
+    for number, block in enumerate(rows):
+        if not len(block) or not np.issubdtype(block.dtype, np.integer) or block[0] < 0 or block[-1] >= n:
+            raise InputError(f"block {number} must hold row indices of the {n} stimuli, at least one.")
+        for fold, (train, test) in enumerate(folds):
+            left = len(train) - int(np.isin(train, block).sum()), len(test) - int(np.isin(test, block).sum())
+            if left[0] < 3 or left[1] < 2:
+                raise InputError(
+                    f"block {number} leaves {left[0]} training and {left[1]} test stimuli in fold {fold}: at least "
+                    "three and two are needed; use smaller blocks or fewer folds."
+                )
+    return rows

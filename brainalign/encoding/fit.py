@@ -1,0 +1,97 @@
+"""Scores of an encoding plan on some targets, and what follows from them without a new fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from brainalign.encoding.checks import check_blocks, check_quantity
+from brainalign.encoding.deletion import scores_without_blocks
+from brainalign.encoding.selection import share_at_edge
+
+if TYPE_CHECKING:
+    from brainalign.encoding.plan import EncodingPlan
+
+__all__ = ["PREDICTABLE", "EncodingFit"]
+
+FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.intp]
+
+PREDICTABLE = 0.01
+
+
+@dataclass(frozen=True)
+class EncodingFit:
+    """Scores of all targets in all folds.
+
+    Attributes
+    ----------
+    r, r2 : (folds, v)
+        Held-out Pearson correlation and coefficient of determination; NaN where undefined (constant responses).
+    alpha : (folds, v)
+        Chosen alpha; NaN where the target is constant in the training rows.
+    inner_r2 : (folds, v)
+        One minus the cross-validation error at the chosen alpha over that of the training mean: how well the
+        training rows predict themselves. No test row enters, so layers may be chosen by it.
+    predictions : (n, v) or None
+        Held-out predictions; NaN for rows that no fold tests, the mean where several do.
+    """
+
+    plan: EncodingPlan
+    Y: torch.Tensor
+    r: FloatArray
+    r2: FloatArray
+    alpha: FloatArray
+    inner_r2: FloatArray
+    choice: IndexArray
+    predictions: npt.NDArray[Any] | None = None
+
+    @property
+    def edge_share(self) -> float:
+        """Share of (fold, target) choices at either end of the grid."""
+        return share_at_edge(self.choice, len(self.plan.alphas), self.choice >= 0)
+
+    @property
+    def edge_share_reliable(self) -> float:
+        """The same among choices that explain at least 1 % of the variance inside the training rows.
+
+        Targets that nothing predicts rightly choose the largest alpha.
+        """
+        with np.errstate(invalid="ignore"):
+            reliable = (self.choice >= 0) & (self.inner_r2 >= PREDICTABLE)
+        return share_at_edge(self.choice, len(self.plan.alphas), reliable)
+
+    def leave_blocks_out(self, blocks: Sequence[npt.ArrayLike], quantity: str = "r") -> FloatArray:
+        """Score with each block of stimuli left out of training and of testing, refitted at the chosen alphas.
+
+        Parameters
+        ----------
+        blocks : list of row indices
+            A block may lie in the training rows of a fold, in its test rows, or in both.
+        quantity : {"r", "r2"}
+
+        Returns
+        -------
+        array, shape (n_blocks, folds, v)
+            NaN where undefined.
+
+        Raises
+        ------
+        InputError
+            If a block is empty, or leaves under three training or two test stimuli in a fold.
+
+        Notes
+        -----
+        Exact, intercept included, with the scale of the columns (and components, where reduced) held at the full
+        training fold: with A the kernel matrix plus alpha bordered by ones, G the top left part of its inverse and
+        c = G y, f_without_b(t) = f(t) - h_tb G_bb^-1 c_b, h the hat matrix. In float64.
+        Cost: that of ``fit``, and 6 n_train n_test flops a target and fold.
+        """
+        check_quantity(quantity)
+        rows = check_blocks(blocks, self.plan.folds, self.plan.n_stimuli)
+        return scores_without_blocks(self, rows, quantity)

@@ -1,0 +1,150 @@
+"""The ridge problem of one training set, solved for all targets and all alphas by one eigen-decomposition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from brainalign.errors import UndefinedError
+
+__all__ = ["RidgeSystem", "decompose"]
+
+CHUNK_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class RidgeSystem:
+    """Ridge regression in the eigenbasis of the centred Gram matrix of the training rows, all float64.
+
+    With ``b = basis' y`` the prediction at the test rows is ``mean(y) + test_basis @ (b / (eigenvalues + alpha))``
+    and the fitted values are ``mean(y) + basis @ (b * eigenvalues / (eigenvalues + alpha))``.
+
+    Attributes
+    ----------
+    basis : (n_train, d)
+        Orthonormal; orthogonal to the constant where there is an intercept. Directions without variance are left out.
+    eigenvalues : (d,)
+        Of the Gram matrix, descending order not promised.
+    test_basis : (n_test, d)
+    freedom : int
+        Directions in which targets can vary: n_train, less one for the intercept.
+    intercept : bool
+    """
+
+    basis: torch.Tensor
+    eigenvalues: torch.Tensor
+    test_basis: torch.Tensor
+    freedom: int
+    intercept: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether the basis spans all that targets can do, so that no residual lies outside it."""
+        return len(self.eigenvalues) == self.freedom
+
+    @property
+    def features(self) -> torch.Tensor:
+        """Training rows (n_train, d) in coordinates that have the same Gram matrix as the features."""
+        return self.basis * self.eigenvalues.sqrt()
+
+    def shrinkage(self, alphas: torch.Tensor) -> torch.Tensor:
+        """Share alpha / (eigenvalue + alpha) of each direction that is left as residual, (alphas, d)."""
+        return alphas[:, None] / (self.eigenvalues + alphas[:, None])
+
+
+def decompose(
+    X: torch.Tensor,
+    train: torch.Tensor,
+    test: torch.Tensor,
+    *,
+    standardize: bool,
+    intercept: bool = True,
+    components: int | None = None,
+    where: str = "the training rows",
+) -> RidgeSystem:
+    """Decompose the ridge problem of ``X[train]``, by its n x n or its p x p side, whichever is smaller.
+
+    Parameters
+    ----------
+    X : (n, p) float32 or float64
+    train, test : index vectors on the device of ``X``
+    standardize : bool
+        Divide columns by their standard deviation over the training rows; columns that vary by less than the
+        rounding of their type are left out.
+    components : int, optional
+        Keep so many leading principal components of the (standardised) training rows.
+
+    Notes
+    -----
+    Cost: n_train² p + n_train³ flops (n_train <= p) or n_train p² + p³, in float64. Memory: three n_train²
+    matrices and a chunk of columns, or three n_train x p matrices.
+    """
+    rows = torch.cat([train, test])
+    n_train, p = len(train), X.shape[1]
+    if n_train <= p:
+        basis, eigenvalues, test_basis = _dual(X, rows, n_train, standardize, intercept, where)
+    else:
+        basis, eigenvalues, test_basis = _primal(X, rows, n_train, standardize, intercept, where)
+    keep = torch.nonzero(eigenvalues > _rank_tolerance(eigenvalues, max(n_train, p))).flatten()
+    if components is not None and len(keep) > components:
+        keep = keep[torch.argsort(eigenvalues[keep], descending=True)[:components]]
+    basis = basis[:, keep]
+    if intercept:
+        basis = basis - basis.mean(dim=0)
+    return RidgeSystem(basis, eigenvalues[keep], test_basis[:, keep], n_train - int(intercept), intercept)
+
+
+def _rank_tolerance(eigenvalues: torch.Tensor, size: int) -> float:
+    return float(eigenvalues.max()) * size * torch.finfo(torch.float64).eps
+
+
+def _columns(
+    X: torch.Tensor, rows: torch.Tensor, n_train: int, columns: slice, standardize: bool, intercept: bool
+) -> tuple[torch.Tensor, bool]:
+    """Return chosen columns in float64, centred and scaled by the training rows, and whether any of them varies."""
+    chunk = X[:, columns].index_select(0, rows).double()
+    mean = chunk[:n_train].mean(dim=0)
+    deviation = (chunk[:n_train] - mean).square().mean(dim=0).sqrt()
+    varies = deviation > 8 * torch.finfo(X.dtype).eps * mean.abs()
+    if intercept:
+        chunk -= mean
+    if standardize:
+        chunk *= torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 0.0)
+    informative = varies if intercept or standardize else chunk[:n_train].abs().amax(dim=0) > 0
+    return chunk, bool(informative.any())
+
+
+def _no_variation(where: str, n_train: int, p: int) -> UndefinedError:
+    return UndefinedError(
+        f"none of the {p} features varies over the {n_train} stimuli of {where}: nothing can be predicted from them."
+    )
+
+
+def _dual(
+    X: torch.Tensor, rows: torch.Tensor, n_train: int, standardize: bool, intercept: bool, where: str
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    gram = torch.zeros(len(rows), n_train, dtype=torch.float64, device=X.device)
+    step = max(1, CHUNK_BYTES // (8 * len(rows)))
+    varies = False
+    for start in range(0, X.shape[1], step):
+        chunk, chunk_varies = _columns(X, rows, n_train, slice(start, start + step), standardize, intercept)
+        gram.addmm_(chunk, chunk[:n_train].T)
+        varies |= chunk_varies
+    if not varies:
+        raise _no_variation(where, n_train, X.shape[1])
+    eigenvalues, basis = torch.linalg.eigh(gram[:n_train])
+    return basis, eigenvalues, gram[n_train:] @ basis
+
+
+def _primal(
+    X: torch.Tensor, rows: torch.Tensor, n_train: int, standardize: bool, intercept: bool, where: str
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    features, varies = _columns(X, rows, n_train, slice(None), standardize, intercept)
+    if not varies:
+        raise _no_variation(where, n_train, X.shape[1])
+    train = features[:n_train]
+    eigenvalues, axes = torch.linalg.eigh(train.T @ train)
+    tolerance = _rank_tolerance(eigenvalues, n_train)
+    scale = eigenvalues.clamp(min=tolerance).sqrt()  # axes below the tolerance are dropped by the caller
+    return train @ axes / scale, eigenvalues, features[n_train:] @ axes * scale
