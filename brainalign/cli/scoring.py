@@ -132,4 +132,4 @@ def leaderboard(
     from brainalign.leaderboard import build_leaderboard
 
     paths = build_leaderboard(results, out, title=title)
-    return Reply({"files": paths}, [str(path) for path in plain(paths)])
+    return Reply(paths, [str(path) for path in paths])

@@ -18,13 +18,18 @@ def ls(store: StoreUrl = None) -> Reply:
     """List stimuli, responses, RDMs, embeddings."""
     from brainalign.store import open_store
 
-    opened = open_store(store)
-    entries = opened.entries()
-    records = plain(entries)
+    records = plain(open_store(store).entries())
     if not records:
         hint = "The store is empty; `brainalign demo` or `brainalign data ingest` puts something there."
         return Reply([], [hint])
-    return Reply(records, [Grid.of(records, list(entries.columns))])
+    rows = [(r["kind"], _name(r), r["stimulus_set"], r["time"], r["entry_sha256"][:12]) for r in records]
+    return Reply(records, [Grid(("kind", "name", "stimuli", "written", "sha256"), rows)])
+
+
+def _name(entry: dict[str, str]) -> str:
+    if entry["model"]:
+        return f"{entry['model']}@{entry['revision']}"
+    return "/".join(filter(None, (entry["dataset"], entry["variant"], entry["subject"]))) or entry["stimulus_set"]
 
 
 @command(app, "check", example="brainalign store check\nbrainalign store check --full --repair")
@@ -40,4 +45,4 @@ def check(
     from brainalign.store import open_store
 
     report = open_store(store).check(repair=repair, full=full)
-    return Reply(report, [str(report)], passed=report.passed)
+    return Reply({"passed": report.ok, **plain(report)}, [str(report)], passed=report.ok)

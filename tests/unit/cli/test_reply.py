@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,11 @@ class Report:
     missing: tuple[str, ...]
 
 
+class Paths(NamedTuple):
+    page: Path
+    n: int
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -31,6 +37,7 @@ class Report:
         (Path("a/b"), str(Path("a/b"))),
         (Report(3, ("x",)), {"matched": 3, "missing": ["x"]}),
         ({1: True}, {"1": True}),
+        (Paths(Path("a"), 2), {"page": "a", "n": 2}),
         (pd.DataFrame({"a": [1.0, np.nan], "b": ["x", None]}), [{"a": 1.0, "b": "x"}, {"a": None, "b": None}]),
         (SimpleNamespace(model_dump=lambda: {"k": 1}), {"k": 1}),
         (pd.Timestamp("2024-01-02"), "2024-01-02 00:00:00"),
