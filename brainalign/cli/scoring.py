@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from brainalign.cli.command import command
 from brainalign.cli.options import Device, ResultsRoot, StoreUrl
+from brainalign.cli.progress import bars
 from brainalign.cli.reply import Grid, Reply, plain
 
 RESULTS = Path("brainalign-results")
@@ -107,15 +108,27 @@ def score(
     from brainalign.evaluate import score as run
     from brainalign.store import open_store
 
-    scored = run(embedding, benchmark, open_store(store), metrics=metric or None, results=results)
+    with bars() as progress:
+        scored = run(
+            embedding, benchmark, open_store(store), metrics=metric or None, results=results, progress=progress
+        )
     rows = plain(scored.table)
-    shown = rows if layers else [row for row in rows if row["layer"] == "selected"]
-    columns = [column for column in SHOWN if column in scored.table.columns]
-    text: list[str | Grid] = [Grid.of(shown, columns)]
-    if any(row.get("simulated") for row in rows):
+    text: list[str | Grid] = [Grid.of(_shown(rows, every_layer=layers), SHOWN)]
+    text += [f"{reason}" for reason in sorted({row["ceiling_reason"] for row in rows if row["ceiling_reason"]})]
+    if any(row["simulated"] for row in rows):
         text.append("SIMULATED data: these are not scores against a brain.")
-    text += [f"written: {path}" for path in scored.files]
-    return Reply({"rows": rows, "files": scored.files}, text)
+    text += [f"result file: {path}" for path in scored.files]
+    return Reply({"rows": rows, "files": scored.files, "reused": scored.reused}, text)
+
+
+def _shown(rows: list[dict[str, Any]], *, every_layer: bool) -> list[dict[str, Any]]:
+    shown = []
+    for row in rows:
+        if row["layer"] == "selected":
+            shown.append({**row, "layer": "selected: " + ", ".join(dict.fromkeys(row["choice"] or ()))})
+        elif every_layer:
+            shown.append(row)
+    return shown
 
 
 def leaderboard(
