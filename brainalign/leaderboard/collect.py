@@ -1,0 +1,136 @@
+"""Result files -> the sections of a leaderboard: which results may stand in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from brainalign.errors import ResultError, ResultFormatError
+from brainalign.results import Result, Row, iter_results, trust_of
+
+__all__ = ["SELECTED", "Entry", "MetricKey", "Model", "Section", "collect"]
+
+SELECTED = "selected"
+MetricKey = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One result file and where it lies."""
+
+    path: Path
+    result: Result
+
+    @property
+    def uncommitted(self) -> bool:
+        """Whether it was made by code that cannot be found again; simulated results may be, too."""
+        return trust_of(False, self.result.provenance) == "dirty"
+
+    @property
+    def selected(self) -> list[Row]:
+        """Rows whose layer was chosen inside the training folds."""
+        return [row for row in self.result.rows if row.layer == SELECTED]
+
+
+@dataclass
+class Model:
+    """All results of one model at one revision in one section."""
+
+    name: str
+    revision: str
+    attributes: dict[str, Any]
+    entries: dict[MetricKey, Entry] = field(default_factory=dict)
+
+    @property
+    def uncommitted(self) -> bool:
+        """Whether any of its results was made by uncommitted code."""
+        return any(entry.uncommitted for entry in self.entries.values())
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of its results is a score against a simulated brain."""
+        return any(entry.result.simulated for entry in self.entries.values())
+
+
+@dataclass
+class Section:
+    """Results of one benchmark at one version on the same data: they may be compared."""
+
+    benchmark: str
+    version: int
+    sha256: str
+    aggregation: dict[str, Any]
+    data: dict[tuple[str, str], str]
+    models: dict[tuple[str, str], Model] = field(default_factory=dict)
+    superseded: list[Path] = field(default_factory=list)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All results of the section."""
+        return [entry for model in self.models.values() for entry in model.entries.values()]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any result is a score against a simulated brain."""
+        return any(model.simulated for model in self.models.values())
+
+
+def collect(root: Path) -> list[Section]:
+    """Read every result file below ``root`` and sort them into sections.
+
+    Two results share a section if id, version and hash of the benchmark agree and the data of no subject differ. Of
+    two results of the same cell the one from committed code counts and the other is listed in ``superseded``.
+
+    Raises
+    ------
+    ResultError
+        No result file below ``root``.
+    ResultFormatError
+        A file that the schema refuses, or two equally trusted results of one cell.
+    """
+    sections: list[Section] = []
+    for path, result in iter_results(root):
+        entry = Entry(path, result)
+        _add(_section_for(sections, entry), entry)
+    if not sections:
+        raise ResultError(f"no result files below {str(root)!r}; give the folder that the scores were written to.")
+    return sorted(sections, key=lambda s: (s.simulated, s.benchmark, s.version, s.sha256, sorted(s.data.items())))
+
+
+def _data_of(result: Result) -> dict[tuple[str, str], str]:
+    return {(item.subject, item.variant): item.entry_sha256 for item in result.benchmark.data}
+
+
+def _section_for(sections: list[Section], entry: Entry) -> Section:
+    benchmark = entry.result.benchmark
+    data = _data_of(entry.result)
+    for section in sections:
+        same = (section.benchmark, section.version, section.sha256) == (
+            benchmark.id,
+            benchmark.version,
+            benchmark.sha256,
+        )
+        if same and all(section.data.get(key, value) == value for key, value in data.items()):
+            section.data.update(data)
+            return section
+    sections.append(Section(benchmark.id, benchmark.version, benchmark.sha256, benchmark.aggregation, data))
+    return sections[-1]
+
+
+def _add(section: Section, entry: Entry) -> None:
+    embedding = entry.result.embedding
+    name = (embedding.model, embedding.revision)
+    model = section.models.setdefault(name, Model(*name, dict(embedding.attributes)))
+    key = (entry.result.metric.id, entry.result.metric.version)
+    known = model.entries.get(key)
+    if known is None:
+        model.entries[key] = entry
+        return
+    if known.uncommitted == entry.uncommitted:
+        raise ResultFormatError(
+            f"two results of the same cell, {known.path} and {entry.path}; remove or move away the one not meant."
+        )
+    kept, dropped = (entry, known) if known.uncommitted else (known, entry)
+    model.entries[key] = kept
+    section.superseded.append(dropped.path)

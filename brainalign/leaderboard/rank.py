@@ -1,0 +1,198 @@
+"""Ranks from paired tests: how many models are significantly better, and what the rank could be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats as scipy_stats
+
+from brainalign.leaderboard.pool import Blocks, Cell, satterthwaite, strata
+from brainalign.stats.resampling import jackknife_se
+
+__all__ = ["Comparisons", "Standing", "compare_pairs", "holm", "standings"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparisons:
+    """All pairs of models, each array (n_models, n_models).
+
+    ``difference[i, j]`` = score of i minus score of j, ``se`` its standard error, ``p`` two-sided, ``p_holm`` corrected
+    over the pairs. ``p`` is nan where the pair cannot be tested, and on the diagonal.
+    """
+
+    difference: FloatArray
+    se: FloatArray
+    p: FloatArray
+    p_holm: FloatArray
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a model stands: rank, the ranks that the tests leave open, and its comparison with the best."""
+
+    rank: int
+    rank_low: int
+    rank_high: int
+    is_best: bool
+    indistinguishable_from_best: bool
+    difference_to_best: float
+    se_to_best: float | None
+    p_to_best: float | None
+
+
+def holm(p: npt.ArrayLike) -> FloatArray:
+    """Holm's step-down correction; nan stays nan and is not counted.
+
+    Notes
+    -----
+    Holm 1979, Scandinavian Journal of Statistics 6, 65-70.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    raw = np.asarray(p, dtype=np.float64)
+    corrected = np.full(raw.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(raw))
+    order = tested[np.argsort(raw[tested], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(raw[order] * factors))
+    return corrected
+
+
+def compare_pairs(models: Sequence[Sequence[Cell]], weights: npt.ArrayLike) -> Comparisons:
+    """Test every pair of models by a paired delete-block jackknife of the difference of their weighted means.
+
+    Parameters
+    ----------
+    models : sequence of sequences of Cell
+        The same cells, in the same order, for each model.
+    weights : array, shape (n_cells,)
+        Weight of each cell in the mean.
+
+    Returns
+    -------
+    Comparisons
+        Cells without leave-block-out values, and strata that only one model of a pair has (other stimuli), enter
+        unpaired: their variances add.
+
+    Notes
+    -----
+    Delete-m_j jackknife of Busing, Meijer & van der Leeden 1999, doi:10.1023/A:1008800423698.
+    Cost: O(n_models^2 n_blocks n_strata).
+    """
+    w = np.asarray(weights, dtype=np.float64)
+    n_models = len(models)
+    scores = np.array([[cell.value for cell in cells] for cells in models], dtype=np.float64).reshape(n_models, -1) @ w
+    difference = scores[:, None] - scores[None, :]
+    variances: list[FloatArray] = []
+    freedoms: list[float] = []
+    for blocks, full, left_out in _per_stratum(models, w):
+        variances.append(_paired_variance(blocks, full, left_out))
+        freedoms.append(len(blocks.sizes) - 1)
+    unpaired = np.array([_unpaired_variance(cells, w) for cells in models])
+    variances.append(unpaired[:, None] + unpaired[None, :])
+    freedoms.append(np.inf)
+    se = np.sqrt(np.sum(variances, axis=0))
+    p = _p_values(difference, se, satterthwaite(variances, freedoms), np.abs(scores))
+    upper = np.triu_indices(n_models, 1)
+    p_holm = np.full(p.shape, np.nan)
+    p_holm[upper] = holm(p[upper])
+    p_holm.T[upper] = p_holm[upper]
+    return Comparisons(difference, se, p, p_holm)
+
+
+def _per_stratum(models: Sequence[Sequence[Cell]], w: FloatArray) -> list[tuple[Blocks, FloatArray, FloatArray]]:
+    """Blocks, weighted score (n_models,) and weighted leave-block-out scores (n_blocks, n_models) of each stratum."""
+    parts: dict[bytes, tuple[Blocks, FloatArray, FloatArray]] = {}
+    for m, cells in enumerate(models):
+        for key, (members, left_out) in strata(cells, w).items():
+            blocks = cells[members[0]].blocks
+            assert blocks is not None
+            if key not in parts:
+                parts[key] = blocks, np.zeros(len(models)), np.zeros((len(blocks.sizes), len(models)))
+            # a model without this stratum stays at zero, so that a pair has the variance of the other alone
+            parts[key][1][m] = sum(w[i] * cells[i].value for i in members)
+            parts[key][2][:, m] = left_out
+    return list(parts.values())
+
+
+def _paired_variance(blocks: Blocks, full: FloatArray, left_out: FloatArray) -> FloatArray:
+    rows = [
+        np.square(jackknife_se(full[m] - full, left_out[:, [m]] - left_out, blocks.sizes, blocks.n))
+        for m in range(len(full))
+    ]
+    return np.stack(rows)
+
+
+def _unpaired_variance(cells: Sequence[Cell], w: FloatArray) -> float:
+    errors = [
+        np.nan if cell.se is None else float(weight) * cell.se
+        for cell, weight in zip(cells, w, strict=True)
+        if cell.blocks is None
+    ]
+    return float(np.sum(np.square(errors))) if errors else 0.0
+
+
+def _p_values(difference: FloatArray, se: FloatArray, freedom: FloatArray, size: FloatArray) -> FloatArray:
+    """Two-sided p of Student's t; differences within rounding of zero are zero."""
+    rounding = 64 * np.finfo(np.float64).eps * np.maximum(size[:, None], size[None, :])
+    same = np.abs(difference) <= rounding
+    t = np.divide(np.abs(difference), se, out=np.full(se.shape, np.inf), where=se > 0)
+    p: FloatArray = np.where(same, 1.0, 2 * scipy_stats.t.sf(t, freedom))
+    p[np.isnan(se)] = np.nan
+    np.fill_diagonal(p, np.nan)
+    return p
+
+
+def standings(
+    scores: npt.ArrayLike, comparisons: Comparisons, *, higher_is_better: bool = True, alpha: float = 0.05
+) -> list[Standing]:
+    """Rank of each model: 1 + the number of models significantly better.
+
+    Parameters
+    ----------
+    scores : array, shape (n_models,)
+        The scores that were compared.
+    comparisons : Comparisons
+        From `compare_pairs`.
+    higher_is_better : bool
+        Direction of the score.
+    alpha : float
+        Family-wise level of the tests.
+
+    Returns
+    -------
+    list of Standing
+        ``rank_high`` is the number of models minus the number significantly worse. "Not distinguishable" is no
+        equivalence relation, so equal ranks are no tie groups.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    sign = 1.0 if higher_is_better else -1.0
+    significant = np.nan_to_num(comparisons.p_holm, nan=1.0) <= alpha
+    beaten_by = (significant & (sign * comparisons.difference < 0)).sum(axis=1)
+    beats = (significant & (sign * comparisons.difference > 0)).sum(axis=1)
+    best = int(np.argmax(sign * values)) if len(values) else -1
+    return [
+        Standing(
+            rank=1 + int(beaten_by[i]),
+            rank_low=1 + int(beaten_by[i]),
+            rank_high=len(values) - int(beats[i]),
+            is_best=i == best,
+            indistinguishable_from_best=i != best and not significant[i, best],
+            difference_to_best=float(comparisons.difference[i, best]),
+            se_to_best=_number(comparisons.se[i, best]),
+            p_to_best=_number(comparisons.p_holm[i, best]),
+        )
+        for i in range(len(values))
+    ]
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
