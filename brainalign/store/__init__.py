@@ -4,7 +4,8 @@ Imports only :mod:`brainalign.errors`. The layout on disk stands in :mod:`braina
 """
 
 from brainalign.store.check import CheckReport
-from brainalign.store.embeddings import EmbeddingWriter, LayerSpec
+from brainalign.store.embedding_writer import EmbeddingWriter
+from brainalign.store.embeddings import LayerSpec
 from brainalign.store.join import Joined, JoinedLayers, JoinReport, join
 from brainalign.store.repeats import average_repeats
 from brainalign.store.store import Store, open_store

@@ -121,7 +121,7 @@ class Disk:
 
 def _link(temporary: Path, target: Path) -> None:
     try:
-        os.link(temporary, target)  # noqa: PTH200 - unlike rename it refuses to replace
+        os.link(temporary, target)  # unlike rename it refuses to replace
     except OSError as error:
         if isinstance(error, FileExistsError) or error.errno not in _NO_LINKS:
             raise

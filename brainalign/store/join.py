@@ -166,7 +166,7 @@ def join(responses: xr.Dataset, embeddings: xr.Dataset) -> Joined:
 def _ids(dataset: xr.Dataset, side: str) -> pd.Index:
     if "stimulus" not in dataset.coords or dataset["stimulus"].ndim != 1:
         raise JoinError(f"the {side} have no coordinate 'stimulus' with ids; they have {list(dataset.coords)}")
-    ids = pd.Index(dataset["stimulus"].values, dtype=object)
+    ids: pd.Index = pd.Index(dataset["stimulus"].values, dtype=object)
     if not ids.is_unique:
         twice = tuple(ids[ids.duplicated()].unique())
         what = (

@@ -147,9 +147,7 @@ def matrix_chunks(shape: Sequence[int], itemsize: int, *, chunk_bytes: int = CHU
 
 def canonical(value: Any) -> bytes:
     """Return the one JSON text of a value: sorted keys, no spaces, UTF-8, no NaN."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def document_sha256(document: Mapping[str, Any]) -> str:

@@ -99,7 +99,7 @@ def _main(dataset: xr.Dataset, name: str, dims: tuple[str, str], container: obje
 def _ids(dataset: xr.Dataset, dim: str) -> list[str]:
     if "stimulus" not in dataset.variables or dataset["stimulus"].dims != (dim,):
         raise InputError(f"expected a coordinate 'stimulus' ({dim}) with the stimulus ids")
-    ids = dataset["stimulus"].values.tolist()
+    ids: list[str] = dataset["stimulus"].values.tolist()
     bad = next((i for i, s in enumerate(ids) if not isinstance(s, str) or not s), None)
     if bad is not None:
         raise InputError(f"stimulus ids are text that is not empty; {dim} {bad} has {ids[bad]!r}")
@@ -145,7 +145,9 @@ def _roi(dataset: xr.Dataset) -> tuple[Source, list[str]]:
 def _one_dimensional(dataset: xr.Dataset, name: str, dims: tuple[str, str]) -> Source:
     variable = dataset.variables[name]
     if len(variable.dims) != 1 or variable.dims[0] not in dims:
-        raise InputError(f"{name!r} has the dimensions {variable.dims}; beside the data, give variables along one of {dims}")
+        raise InputError(
+            f"{name!r} has the dimensions {variable.dims}; beside the data, give variables along one of {dims}"
+        )
     if isinstance(dataset.indexes.get(name), pd.MultiIndex):
         raise InputError(f"{name!r} is a MultiIndex; call reset_index({name!r}) first")
     values = variable.values

@@ -60,7 +60,9 @@ def put_stimuli(
         try:
             files.publish(path, _parquet(table, meta), create=there is None)
         except FileExistsError:
-            raise StoreError(f"another writer put the stimulus set {stimulus_set!r} meanwhile; repeat the call") from None
+            raise StoreError(
+                f"another writer put the stimulus set {stimulus_set!r} meanwhile; repeat the call"
+            ) from None
     return True
 
 

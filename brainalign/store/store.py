@@ -10,14 +10,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.errors import EntryNotFoundError, InputError, VariantError, near_names
+from brainalign.errors import EntryNotFoundError, InputError, VariantError
 from brainalign.store import stimuli as stimulus_tables
 from brainalign.store.check import CheckReport, check_store
-from brainalign.store.content import Source, content_sha256
-from brainalign.store.embeddings import EmbeddingWriter, LayerSpec, read_embeddings
+from brainalign.store.content import Source
+from brainalign.store.differences import differences, refuse_other_values
+from brainalign.store.embedding_writer import EmbeddingWriter
+from brainalign.store.embeddings import LayerSpec, read_embeddings
 from brainalign.store.files import Files, open_files, store_errors
-from brainalign.store.layout import POINTER, embedding_place, matrix_chunks, plain, response_place
-from brainalign.store.places import list_places
+from brainalign.store.layout import POINTER, embedding_place, plain, response_place
+from brainalign.store.lookup import find_embeddings, find_responses
+from brainalign.store.places import Place, list_places
 from brainalign.store.read import Entry, open_entry, read_pointer
 from brainalign.store.responses import rdm_sources, read_responses, response_attrs, response_sources
 from brainalign.store.write import write_entry
@@ -25,9 +28,7 @@ from brainalign.store.write import write_entry
 __all__ = ["Store", "open_store"]
 
 
-def open_store(
-    url: str | os.PathLike[str] | None = None, *, storage_options: Mapping[str, Any] | None = None
-) -> Store:
+def open_store(url: str | os.PathLike[str] | None = None, *, storage_options: Mapping[str, Any] | None = None) -> Store:
     """Open a store at a folder or at any fsspec URL; nothing is created before the first write.
 
     Parameters
@@ -203,7 +204,7 @@ class Store:
         place = response_place(kind, dataset, variant, subject)
         there = open_entry(self.files, place)
         if there is not None:
-            said = _differences(there, options, attrs, sources)
+            said = differences(there, options, attrs, sources)
             if not said:
                 return False
             if not replace:
@@ -239,22 +240,7 @@ class Store:
         CorruptEntryError
             Here or when values are read, if the entry does not match its checksums.
         """
-        places = [p for p in self._places("responses", "rdms") if p.key["dataset"] == dataset]
-        if not places:
-            self._not_found("dataset", dataset, [p.key["dataset"] for p in self._places("responses", "rdms")])
-        mine = [p for p in places if p.key["subject"] == subject]
-        if not mine:
-            self._not_found(f"subject of {dataset!r}:", subject, [p.key["subject"] for p in places])
-        if variant is not None:
-            chosen = [p for p in mine if p.key["variant"] == variant]
-            if not chosen:
-                self._not_found(f"variant of {dataset!r} {subject!r}:", variant, [p.key["variant"] for p in mine])
-        else:
-            chosen = mine
-        if len(chosen) > 1:
-            listed = ", ".join(f"{p.key['variant']!r} ({p.key['kind']})" for p in chosen)
-            raise VariantError(f"{dataset!r} {subject!r} has several variants; name one of {listed}")
-        entry = self._open(chosen[0].path)
+        entry = self._open(find_responses(self.files, dataset, subject, variant))
         stimulus_set = entry.document["attrs"].get("stimulus_set")
         table = stimulus_tables.find_stimuli(self.files, stimulus_set) if stimulus_set else None
         return read_responses(entry, table)
@@ -357,24 +343,13 @@ class Store:
             model, revision, stimulus_set, stimuli=stimuli, layers=layers, dtype=dtype, attrs=attrs, replace=replace
         ) as writer:
             if writer.entry_sha256 is not None:
-                self._same_values(embedding_place(model, revision, stimulus_set), given)
+                refuse_other_values(self._open(embedding_place(model, revision, stimulus_set)), given)
                 return False
             writer.restart()
             for start in range(0, len(stimuli), writer.chunk_rows):
                 writer.append({k: v[start : start + writer.chunk_rows] for k, v in given.items()})
             writer.commit()
         return True
-
-    def _same_values(self, place: str, given: Mapping[str, Any]) -> None:
-        entry = self._open(place)
-        for name, values in given.items():
-            record = entry.document["arrays"][name]
-            source = _in_memory(values.astype(record["dtype"]), tuple(record["dims"]))
-            if content_sha256(source, rows=4096) != record["sha256"]:
-                raise VariantError(
-                    f"{entry.label} is there with other values of layer {name!r}; "
-                    "use another revision, or pass replace=True"
-                )
 
     def embeddings(self, model: str, *, stimuli: str, revision: str | None = None) -> xr.Dataset:
         """Return the embeddings of a stimulus set by a model, read lazily.
@@ -401,23 +376,7 @@ class Store:
         VariantError
             If there are several revisions and none is named.
         """
-        places = self._places("embeddings")
-        name = model
-        if revision is None and model not in {p.key["model"] for p in places} and "@" in model:
-            name, revision = model.rsplit("@", 1)
-        mine = [p for p in places if p.key["model"] == name]
-        if not mine:
-            self._not_found("model", name, [p.key["model"] for p in places])
-        of_set = [p for p in mine if p.key["stimulus_set"] == stimuli]
-        if not of_set:
-            self._not_found(f"embeddings by {name!r} of the set", stimuli, [p.key["stimulus_set"] for p in mine])
-        chosen = [p for p in of_set if revision in (None, p.key["revision"])]
-        if not chosen:
-            self._not_found(f"revision of {name!r}:", str(revision), [p.key["revision"] for p in of_set])
-        if len(chosen) > 1:
-            listed = ", ".join(repr(p.key["revision"]) for p in chosen)
-            raise VariantError(f"{name!r} has several revisions on {stimuli!r}; name one of {listed}")
-        return read_embeddings(self._open(chosen[0].path))
+        return read_embeddings(self._open(find_embeddings(self.files, model, stimuli, revision)))
 
     def models(self, stimuli: str | None = None) -> list[tuple[str, str, str]]:
         """Return (model, revision, stimulus set) of all embeddings, or of those of one set, sorted."""
@@ -465,7 +424,7 @@ class Store:
         """
         return check_store(self.files, repair=repair, full=full)
 
-    def _places(self, *kinds: str) -> list[Any]:
+    def _places(self, *kinds: str) -> list[Place]:
         return list_places(self.files, kinds)
 
     def _open(self, place: str) -> Entry:
@@ -473,47 +432,3 @@ class Store:
         if entry is None:
             raise EntryNotFoundError(f"the entry {place} in {self.files.label} was removed meanwhile")
         return entry
-
-    def _not_found(self, what: str, name: str, choices: Sequence[str]) -> None:
-        hint = near_names(name, sorted(set(choices))) or " The store holds none."
-        raise EntryNotFoundError(f"no {what} {name!r} in {self.files.label}.{hint}")
-
-
-def _in_memory(values: Any, dims: tuple[str, ...]) -> Source:
-    def blocks(rows: int) -> Any:
-        for start in range(0, len(values), rows):
-            yield values[start : start + rows]
-
-    return Source(dims, values.shape, str(values.dtype), blocks)
-
-
-def _differences(
-    there: Entry, options: Mapping[str, Any], attrs: Mapping[str, Any], sources: Mapping[str, Source]
-) -> list[str]:
-    """Say in what an entry differs from what is to be written; contents are read only if all else is equal."""
-    said = []
-    attrs = {k: v for k, v in attrs.items() if k != "provenance"}
-    for what, old, new in (
-        ("option", there.document["options"], options),
-        ("attribute", there.document["attrs"], attrs),
-    ):
-        for name in sorted(old.keys() | new.keys()):
-            if old.get(name, ...) != new.get(name, ...):
-                shown = [repr(d[name]) if name in d else "nothing" for d in (old, new)]
-                said.append(f"{what} {name}: stored {shown[0]}, given {shown[1]}")
-    arrays = there.document["arrays"]
-    for name in sorted(arrays.keys() ^ sources.keys()):
-        said.append(f"variable {name}: {'given' if name in sources else 'stored'} only")
-    for name in sorted(arrays.keys() & sources.keys()):
-        old, new = arrays[name], sources[name]
-        if (tuple(old["shape"]), old["dtype"], old["dims"]) != (new.shape, new.dtype, list(new.dims)):
-            said.append(f"variable {name}: stored {old['shape']} {old['dtype']}, given {list(new.shape)} {new.dtype}")
-        elif old["attrs"] != dict(new.attrs):
-            said.append(f"variable {name}: attributes stored {old['attrs']}, given {dict(new.attrs)}")
-    if said:
-        return said
-    for name, source in sources.items():
-        rows = matrix_chunks(source.shape, 8)[0]
-        if content_sha256(source, rows=rows) != arrays[name]["sha256"]:
-            said.append(f"variable {name}: the values differ")
-    return said

@@ -1,0 +1,37 @@
+"""Result files: immutable, with everything needed to recompute them. A leaderboard is made of these alone.
+
+Knows no arrays and no store. One JSON an embedding x benchmark x metric, and parquet tables beside it.
+"""
+
+from brainalign.results.check import ResultProblem, check_results
+from brainalign.results.identity import identity, identity_sha256
+from brainalign.results.paths import TRUSTS, result_path, trust_of
+from brainalign.results.provenance import provenance
+from brainalign.results.read import find_result, iter_results, read_blocks, read_neuroids, read_result
+from brainalign.results.schema import SCHEMA, BenchmarkInput, DataInput, EmbeddingInput, Files, MetricInput, Result, Row
+from brainalign.results.write import write_result
+
+__all__ = [
+    "SCHEMA",
+    "TRUSTS",
+    "BenchmarkInput",
+    "DataInput",
+    "EmbeddingInput",
+    "Files",
+    "MetricInput",
+    "Result",
+    "ResultProblem",
+    "Row",
+    "check_results",
+    "find_result",
+    "identity",
+    "identity_sha256",
+    "iter_results",
+    "provenance",
+    "read_blocks",
+    "read_neuroids",
+    "read_result",
+    "result_path",
+    "trust_of",
+    "write_result",
+]

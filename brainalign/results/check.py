@@ -1,0 +1,107 @@
+"""Checking a tree of results: every problem with its file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from brainalign.errors import ResultError
+from brainalign.results.paths import TRUSTS, result_path, trust_of
+from brainalign.results.read import read_result
+from brainalign.results.schema import FileHash, Result
+from brainalign.results.write import BLOCK_COLUMNS, NEUROID_COLUMNS
+
+__all__ = ["ResultProblem", "check_results"]
+
+
+@dataclass(frozen=True)
+class ResultProblem:
+    """What is wrong with one file."""
+
+    path: Path
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+def check_results(root: str | Path) -> list[ResultProblem]:
+    """Check every file of a tree of results.
+
+    Looked at: the schema; whether a file lies where its content says (model, revision, benchmark, metric, and the
+    folder of trust against provenance and the simulated flag); the hashes, columns and cells of its tables; files
+    that no result names.
+
+    Parameters
+    ----------
+    root : path
+        Root of the results.
+
+    Returns
+    -------
+    list of ResultProblem
+        Each with file and problem; empty if all is well.
+    """
+    root = Path(root)
+    problems: list[ResultProblem] = []
+    named: set[Path] = set()
+    present = sorted(p for trust in TRUSTS for p in (root / trust).rglob("*") if p.is_file())
+    for path in (p for p in present if p.suffix == ".json"):
+        named.add(path)
+        try:
+            result = read_result(path)
+        except ResultError as error:
+            problems.append(ResultProblem(path, str(error).removeprefix(f"{path}: ")))
+            continue
+        problems += [ResultProblem(path, text) for text in _placed(root, path, result)]
+        if result.files is None:
+            problems.append(ResultProblem(path, "names no table of blocks"))
+            continue
+        tables = ((result.files.blocks, BLOCK_COLUMNS), (result.files.neuroids, NEUROID_COLUMNS))
+        for file, columns in tables:
+            if file is not None:
+                beside = path.with_name(file.name)
+                named.add(beside)
+                problems += [ResultProblem(beside, text) for text in _table(beside, file, columns, result)]
+    for path in present:
+        if path not in named:
+            what = "a file of an interrupted write" if path.suffix == ".tmp" else "no result names this file"
+            problems.append(ResultProblem(path, what))
+    return problems
+
+
+def _placed(root: Path, path: Path, result: Result) -> Iterator[str]:
+    trust = trust_of(result.simulated, result.provenance)
+    lies = path.relative_to(root).parts[0]
+    if lies != trust:
+        yield f"lies under {lies!r}, but its provenance makes it {trust!r}"
+    expected = result_path(root, result, trust=lies)
+    if path != expected:
+        yield f"its content belongs at {expected.relative_to(root)}"
+
+
+def _table(path: Path, file: FileHash, columns: tuple[str, ...], result: Result) -> Iterator[str]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        yield f"cannot be read: {error}"
+        return
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        yield "does not match the hash in its result"
+        return
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        yield f"is no parquet table: {error}"
+        return
+    if list(table.columns) != list(columns):
+        yield f"has the columns {list(table.columns)}; expected {list(columns)}"
+        return
+    cells = set(table[["subject", "roi", "layer"]].itertuples(index=False, name=None))
+    strange = cells - {row.key for row in result.rows}
+    if strange:
+        yield f"has {len(strange)} cells without a row, first {min(strange)}"

@@ -1,0 +1,148 @@
+"""Writing a result: both tables first, the JSON last, each whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brainalign.errors import ResultError, ResultFormatError
+from brainalign.results.paths import result_path
+from brainalign.results.read import refuse_conflict
+from brainalign.results.schema import FileHash, Files, Result
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows
+    _FLOCK = False
+else:
+    _FLOCK = True
+
+__all__ = ["BLOCK_COLUMNS", "NEUROID_COLUMNS", "write_result"]
+
+BLOCK_COLUMNS = ("subject", "roi", "layer", "block", "n_left_out", "value", "normalised")
+NEUROID_COLUMNS = ("subject", "roi", "layer", "neuroid", "r", "r2", "alpha", "ceiling")
+
+
+def write_result(root: str | Path, result: Result, blocks: pd.DataFrame, neuroids: pd.DataFrame | None = None) -> Path:
+    """Write a result and its tables; return the path of the JSON.
+
+    Parameters
+    ----------
+    root : path
+        Root of the results; the folder below it says how far the result is to be trusted.
+    result : Result
+        Without ``files``, which are filled in here.
+    blocks : DataFrame
+        Columns subject, roi, layer, block, n_left_out, value, normalised. NaN is written as null.
+    neuroids : DataFrame, optional
+        For encoding: columns subject, roi, layer, neuroid, r, r2, alpha, ceiling.
+
+    Returns
+    -------
+    Path
+        Of the JSON. If the same result is there already it is left as it is.
+
+    Raises
+    ------
+    ResultConflictError
+        If a result of this name was made from other inputs or parameters.
+    ResultFormatError
+        If there are no rows, no revision, or the tables do not fit the rows.
+    ResultError
+        If writing fails; nothing that readers take for a result is left.
+    """
+    if not result.rows:
+        raise ResultFormatError("a result has at least one row")
+    tables = {"blocks": _checked(blocks, BLOCK_COLUMNS, result, "blocks")}
+    if neuroids is not None:
+        tables["neuroids"] = _checked(neuroids, NEUROID_COLUMNS, result, "neuroids")
+    path = result_path(Path(root), result)
+    names = {"blocks": f"{path.stem}.parquet", "neuroids": f"{path.stem}.neuroids.parquet"}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _exclusive(path.parent):
+            if path.exists():
+                refuse_conflict(path, result)
+                return path
+            hashes = {}
+            for kind, table in tables.items():
+                data = _parquet(table)
+                _replace(path.with_name(names[kind]), data)
+                hashes[kind] = FileHash(name=names[kind], sha256=hashlib.sha256(data).hexdigest())
+            files = Files(blocks=hashes["blocks"], neuroids=hashes.get("neuroids"))
+            document = result.model_copy(update={"files": files}).model_dump(mode="json", by_alias=True)
+            text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+            _replace(path, text.encode())
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "the disk is full; free space and repeat the call" if full else "no result was written"
+        raise ResultError(f"writing {path} failed: {error}; {hint}") from error
+    except ValueError as error:
+        raise ResultFormatError(f"{path} cannot be written: {error}") from error
+    return path
+
+
+def _checked(table: pd.DataFrame, columns: tuple[str, ...], result: Result, name: str) -> pd.DataFrame:
+    missing = [c for c in columns if c not in table.columns]
+    if missing:
+        raise ResultFormatError(f"the table of {name} lacks the columns {missing}; it has {list(table.columns)}")
+    table = table[[*columns]].reset_index(drop=True)
+    numbers = table.select_dtypes("number")
+    if np.isinf(numbers.to_numpy(dtype=float)).any():
+        column = next(c for c in numbers.columns if np.isinf(numbers[c].to_numpy(dtype=float)).any())
+        raise ResultFormatError(f"the table of {name} holds inf in {column!r}; undefined is NaN, written as null")
+    keys = {row.key for row in result.rows}
+    found = table[["subject", "roi", "layer"]].drop_duplicates().itertuples(index=False, name=None)
+    strange = [key for key in found if tuple(map(str, key)) not in keys]
+    if strange:
+        raise ResultFormatError(f"the table of {name} has {len(strange)} cells without a row, first {strange[0]}")
+    return table
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    sink = io.BytesIO()
+    table.to_parquet(sink, index=False, compression="zstd")
+    return sink.getvalue()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)  # noqa: PTH105 - the one atomic step, injectable
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # some file systems sync no folders
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """Let one process write into a folder at a time, so that JSON and tables are of one run."""
+    if not _FLOCK:  # pragma: no cover - Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
