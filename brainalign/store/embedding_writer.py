@@ -65,7 +65,7 @@ class EmbeddingWriter:
     ) -> None:
         check_arguments(stimuli, layers, dtype, chunk_rows)
         self._files, self._replace, self._table = files, replace, table
-        self._place = embedding_place(model, revision, stimulus_set)
+        self.place = embedding_place(model, revision, stimulus_set)
         self._key = {"kind": "embeddings", "model": model, "revision": revision, "stimulus_set": stimulus_set}
         self.stimuli, self.layers, self.dtype = list(stimuli), list(layers), dtype
         itemsize = np.dtype(dtype).itemsize
@@ -84,7 +84,7 @@ class EmbeddingWriter:
         self.entry_sha256: str | None = None
         self._lock: EntryLock | None = None
         self._broken = False
-        with store_errors(f"opening {self._place}", files):
+        with store_errors(f"opening {self.place}", files):
             self._open()
 
     # -- opening -------------------------------------------------------------------------------------------
@@ -93,15 +93,15 @@ class EmbeddingWriter:
         if self._is_there():
             return
         name = hashlib.sha256(f"{self._arguments} {self.chunk_rows}".encode()).hexdigest()[:32]
-        self._folder, self._resumable = f"{self._place}/r-{name}", True
-        pointer = read_pointer(self._files, self._place)
+        self._folder, self._resumable = f"{self.place}/r-{name}", True
+        pointer = read_pointer(self._files, self.place)
         if pointer is None or pointer["entry"] != f"r-{name}":
             self._lock = take(self._files, self._folder)
             if self._lock is not None and self._is_there():  # published while the lock was taken
                 self._release()
                 return
         if self._lock is None:  # another living writer has that folder, or readers have
-            self._folder, self._resumable = f"{self._place}/e-{uuid.uuid4().hex}", False
+            self._folder, self._resumable = f"{self.place}/e-{uuid.uuid4().hex}", False
             self._lock = take(self._files, self._folder)
         try:
             self._buffers = {s.key: np.empty((self.chunk_rows, s.n_features), self.dtype) for s in self.layers}
@@ -113,11 +113,11 @@ class EmbeddingWriter:
 
     def _is_there(self) -> bool:
         """Whether the entry is there with the same arguments; other arguments raise unless it is to be replaced."""
-        pointer = None if self._replace else read_pointer(self._files, self._place)
+        pointer = None if self._replace else read_pointer(self._files, self.place)
         if pointer is None:
             return False
         if pointer.get("arguments_sha256") != self._arguments:
-            there = open_entry(self._files, self._place)
+            there = open_entry(self._files, self.place)
             raise VariantError(self._difference(there))
         self.rows_done, self.entry_sha256 = len(self.stimuli), str(pointer["entry_sha256"])
         return True
@@ -131,7 +131,7 @@ class EmbeddingWriter:
                 if old.get(name) != new.get(name):
                     said.append(f"  {name}: stored {_short(old.get(name))}, given {_short(new.get(name))}")
         return (
-            f"{self._place} in {self._files.label} holds embeddings made otherwise:\n" + "\n".join(said) + "\n"
+            f"{self.place} in {self._files.label} holds embeddings made otherwise:\n" + "\n".join(said) + "\n"
             "pass replace=True to write them anew, or store under another stimulus set or revision"
         )
 
@@ -171,7 +171,7 @@ class EmbeddingWriter:
     def restart(self) -> None:
         """Forget the rows of an interrupted call; ``rows_done`` becomes 0."""
         if self.entry_sha256 is None and self.rows_done:
-            with store_errors(f"opening {self._place}", self._files):
+            with store_errors(f"opening {self.place}", self._files):
                 self._files.remove(f"{self._folder}/{PROGRESS}")
                 self._open_arrays(resume=False)
             self._filled = 0
@@ -195,7 +195,7 @@ class EmbeddingWriter:
         """
         if self.entry_sha256 is not None or self._lock is None or self._broken:
             state = "the entry is complete" if self.entry_sha256 else "the writer is closed; open it again to resume"
-            raise StoreError(f"cannot append to {self._place}: {state}")
+            raise StoreError(f"cannot append to {self.place}: {state}")
         first = self.rows_done + self._filled
         converted = self._converted(batch, first)
         m = len(next(iter(converted.values())))
@@ -245,7 +245,7 @@ class EmbeddingWriter:
 
     def _flush(self) -> None:
         rows, self._broken = self._filled, True  # until this has gone well
-        with store_errors(f"writing {self._place} ({self.rows_done} rows are kept)", self._files):
+        with store_errors(f"writing {self.place} ({self.rows_done} rows are kept)", self._files):
             assert self._lock is not None
             self._lock.confirm()
             for key, array in self._arrays.items():
@@ -265,17 +265,17 @@ class EmbeddingWriter:
         if self.entry_sha256 is not None:
             return self.entry_sha256
         if self._lock is None or self._broken:
-            raise StoreError(f"cannot commit {self._place}: the writer is closed; open it again to resume")
+            raise StoreError(f"cannot commit {self.place}: the writer is closed; open it again to resume")
         if self.rows_done != len(self.stimuli):
             raise StoreError(
-                f"cannot commit {self._place}: {self.rows_done + self._filled} of {len(self.stimuli)} rows given"
+                f"cannot commit {self.place}: {self.rows_done + self._filled} of {len(self.stimuli)} rows given"
             )
-        with store_errors(f"committing {self._place}", self._files):
+        with store_errors(f"committing {self.place}", self._files):
             document = make_document(self._key, self._options, self._attrs, self._finished())
             note = {"arguments_sha256": self._arguments}
             try:
                 self.entry_sha256 = publish(
-                    self._files, self._place, self._folder, document, self._lock, replace=self._replace, note=note
+                    self._files, self.place, self._folder, document, self._lock, replace=self._replace, note=note
                 )
             except StoreError:
                 if not self._is_there():  # another writer of the same embeddings may have been first
@@ -306,9 +306,10 @@ class EmbeddingWriter:
 
     # -- closing -------------------------------------------------------------------------------------------
 
-    def close(self) -> None:
+    def close(self, *, keep: bool = True) -> None:
         """Release the entry; whole chunks of an uncommitted one stay for the next call with the same arguments."""
-        if self._lock is not None and self.entry_sha256 is None and not (self._resumable and self.rows_done):
+        kept = keep and self._resumable and self.rows_done > 0
+        if self._lock is not None and self.entry_sha256 is None and not kept:
             with contextlib.suppress(OSError):
                 self._files.remove(self._folder)
         self._release()

@@ -10,20 +10,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from brainalign.errors import EntryNotFoundError, InputError, VariantError
+from brainalign.errors import EntryNotFoundError
 from brainalign.store import stimuli as stimulus_tables
 from brainalign.store.check import CheckReport, check_store
-from brainalign.store.content import Source
-from brainalign.store.differences import differences, refuse_other_values
 from brainalign.store.embedding_writer import EmbeddingWriter
 from brainalign.store.embeddings import LayerSpec, read_embeddings
 from brainalign.store.files import Files, open_files, store_errors
-from brainalign.store.layout import POINTER, embedding_place, plain, response_place
+from brainalign.store.layout import POINTER
 from brainalign.store.lookup import find_embeddings, find_responses
 from brainalign.store.places import Place, list_places
+from brainalign.store.put import layers_of, put_brain, write_in_memory
 from brainalign.store.read import Entry, open_entry, read_pointer
-from brainalign.store.responses import rdm_sources, read_responses, response_attrs, response_sources
-from brainalign.store.write import write_entry
+from brainalign.store.responses import rdm_sources, read_responses, response_sources
 
 __all__ = ["Store", "open_store"]
 
@@ -168,8 +166,8 @@ class Store:
         NonFiniteError
             If a response is NaN or inf; names stimulus and neuroid.
         """
-        sources = response_sources(responses)
-        return self._put("responses", dataset, variant, subject, responses, sources, options, replace)
+        key = {"kind": "responses", "dataset": dataset, "variant": variant, "subject": subject}
+        return put_brain(self.files, key, responses, response_sources(responses), options, replace=replace)
 
     def put_rdms(
         self,
@@ -186,34 +184,8 @@ class Store:
         Coordinates ``roi`` (names) and ``stimulus`` (ids in the order of the RDM). Everything else is as in
         :meth:`put_responses`.
         """
-        return self._put("rdms", dataset, variant, subject, rdms, rdm_sources(rdms), options, replace)
-
-    def _put(
-        self,
-        kind: str,
-        dataset: str,
-        variant: str,
-        subject: str,
-        given: xr.Dataset,
-        sources: dict[str, Source],
-        options: Mapping[str, Any],
-        replace: bool,
-    ) -> bool:
-        attrs, options = response_attrs(given), plain(options, where="options")
-        key = {"kind": kind, "dataset": dataset, "variant": variant, "subject": subject}
-        place = response_place(kind, dataset, variant, subject)
-        there = open_entry(self.files, place)
-        if there is not None:
-            said = differences(there, options, attrs, sources)
-            if not said:
-                return False
-            if not replace:
-                raise VariantError(
-                    f"{there.label} is there, made otherwise:\n" + "\n".join(f"  {line}" for line in said) + "\n"
-                    "store under another variant, or pass replace=True"
-                )
-        write_entry(self.files, place, key, sources, options=options, attrs=attrs, replace=there is not None)
-        return True
+        key = {"kind": "rdms", "dataset": dataset, "variant": variant, "subject": subject}
+        return put_brain(self.files, key, rdms, rdm_sources(rdms), options, replace=replace)
 
     def responses(self, dataset: str, subject: str, *, variant: str | None = None) -> xr.Dataset:
         """Return the responses (or RDMs) of a subject, read lazily.
@@ -333,23 +305,12 @@ class Store:
             If embeddings with other arguments or other values are there.
         """
         given = {key: np.asarray(values) for key, values in arrays.items()}
-        flat = [key for key, values in given.items() if values.ndim != 2 or len(values) != len(stimuli)]
-        if flat:
-            shapes = {key: given[key].shape for key in flat}
-            raise InputError(f"expected arrays ({len(stimuli)} stimuli, features); given {shapes}")
         dtype = dtype or ("float16" if all(v.dtype == np.float16 for v in given.values()) else "float32")
-        layers = [LayerSpec(k, v.shape[1], (layer_attrs or {}).get(k, {})) for k, v in given.items()]
-        with self.embedding_writer(
+        layers = layers_of(given, len(stimuli), layer_attrs or {})
+        writer = self.embedding_writer(
             model, revision, stimulus_set, stimuli=stimuli, layers=layers, dtype=dtype, attrs=attrs, replace=replace
-        ) as writer:
-            if writer.entry_sha256 is not None:
-                refuse_other_values(self._open(embedding_place(model, revision, stimulus_set)), given)
-                return False
-            writer.restart()
-            for start in range(0, len(stimuli), writer.chunk_rows):
-                writer.append({k: v[start : start + writer.chunk_rows] for k, v in given.items()})
-            writer.commit()
-        return True
+        )
+        return write_in_memory(self.files, writer, given)
 
     def embeddings(self, model: str, *, stimuli: str, revision: str | None = None) -> xr.Dataset:
         """Return the embeddings of a stimulus set by a model, read lazily.
