@@ -182,7 +182,7 @@ def _dense(X: Any, name: str) -> torch.Tensor:
     if isinstance(X, np.ma.MaskedArray):
         if np.ma.is_masked(X):
             raise InputError(
-                f"{name} has {int(np.ma.count_masked(X))} masked values; drop those stimuli or units first."
+                f"{name} has {int(np.ma.getmaskarray(X).sum())} masked values; drop those stimuli or units first."
             )
         X = X.data
     if hasattr(X, "toarray"):

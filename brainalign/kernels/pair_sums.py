@@ -1,0 +1,184 @@
+"""Sums over pairs of stimuli, A_ij B_ij: with stimuli left out, with stimuli permuted, and over all permutations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from brainalign.errors import InputError
+
+__all__ = ["LeftOut", "permutation_moments", "permuted_products"]
+
+IndexArray = npt.NDArray[np.intp]
+
+CHUNK_ROWS = 64
+CHUNK_BYTES = 16 * 2**20  # of permuted pairs held at once: small enough to stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Blocks of stimuli, each to be left out in turn, and the sums over the pairs that remain.
+
+    Attributes
+    ----------
+    kept : tensor, shape (n_blocks,)
+        Number of stimuli that remain.
+    """
+
+    n: int
+    kept: torch.Tensor
+    _members: torch.Tensor  # (total,) stimuli of all blocks, one block after the other
+    _block: torch.Tensor  # (total,) the block that each belongs to
+    _rows: torch.Tensor  # both stimuli, and the block, of every ordered pair within a block
+    _columns: torch.Tensor
+    _pair_block: torch.Tensor
+
+    @classmethod
+    def of(cls, blocks: Sequence[IndexArray], n: int, device: torch.device) -> LeftOut:
+        """Index the blocks. Cost: the sum of squared block sizes."""
+        lists = [np.unique(np.asarray(block, dtype=np.intp)) for block in blocks]
+        for i, block in enumerate(lists):
+            if len(block) and (block[0] < 0 or block[-1] >= n):
+                raise InputError(f"block {i} holds row {int(block[0])} to {int(block[-1])} of {n} stimuli.")
+        sizes = np.array([len(block) for block in lists], dtype=np.intp)
+        rows = [np.repeat(block, len(block)) for block in lists]
+        columns = [np.tile(block, len(block)) for block in lists]
+        every = np.arange(len(lists))
+
+        def tensor(parts: list[IndexArray] | IndexArray) -> torch.Tensor:
+            whole = np.concatenate([np.empty(0, dtype=np.intp), *parts]) if isinstance(parts, list) else parts
+            return torch.from_numpy(whole.astype(np.int64)).to(device)
+
+        return cls(
+            n=n,
+            kept=(n - tensor(sizes)).double(),
+            _members=tensor(lists),
+            _block=tensor(np.repeat(every, sizes)),
+            _rows=tensor(rows),
+            _columns=tensor(columns),
+            _pair_block=tensor(np.repeat(every, sizes**2)),
+        )
+
+    def rows(self, A: torch.Tensor) -> torch.Tensor:
+        """Sum the rows of ``A`` (n, ...) over each block, shape (n_blocks, ...)."""
+        out = A.new_zeros((len(self.kept), *A.shape[1:]))
+        return out.index_add_(0, self._block, A[self._members])
+
+    def over_kept(self, by_stimulus: torch.Tensor) -> torch.Tensor:
+        """Sum ``by_stimulus`` (n_blocks, n), one row a block, over the stimuli that remain, shape (n_blocks,)."""
+        total = by_stimulus.sum(dim=1)
+        left_out = by_stimulus[self._block, self._members]
+        return total.index_add_(0, self._block, left_out, alpha=-1)
+
+    def remaining(self, A: torch.Tensor, B: torch.Tensor | None = None) -> torch.Tensor:
+        """Sum ``A_ij B_ij`` (``A_ij`` without ``B``) over all ordered pairs of stimuli that remain, shape (n_blocks,).
+
+        ``A`` and ``B`` are symmetric (n, n); the diagonal counts. Cost: one pass over them.
+        """
+        within = A[self._rows, self._columns]
+        if B is None:
+            by_row = A.sum(dim=1)
+        else:
+            by_row = torch.einsum("ij,ij->i", A, B)
+            within = within * B[self._rows, self._columns]
+        twice = by_row.new_zeros(len(self.kept)).index_add_(0, self._pair_block, within)
+        return by_row.sum() - 2 * self.rows(by_row) + twice
+
+
+def permuted_products(many_a: Sequence[torch.Tensor], B: torch.Tensor, permutations: IndexArray) -> torch.Tensor:
+    """Return the sum over all ordered pairs, diagonal included, of ``A_ij B_π(i)π(j)``.
+
+    Parameters
+    ----------
+    many_a : sequence of L tensors, shape (n, n)
+        Symmetric.
+    B : tensor, shape (n, n)
+        Symmetric.
+    permutations : array of int, shape (R, n)
+
+    Returns
+    -------
+    tensor, shape (L, R)
+
+    Notes
+    -----
+    Each permuted ``B`` is gathered once, upper triangle only, and meets all ``A`` in one product.
+    Cost: R n² / 2 gathered numbers and L R n² flops; L n 512 bytes and a few tens of megabytes.
+    """
+    n = len(B)
+    orders = torch.as_tensor(np.ascontiguousarray(permutations), device=B.device)
+    diagonals = torch.stack([A.diagonal() for A in many_a])
+    total = diagonals @ B.diagonal()[orders].T
+    for i0 in range(0, n, CHUNK_ROWS):
+        i1 = min(n, i0 + CHUNK_ROWS)
+        upper = torch.stack([A[i0:i1, i0:].triu(1) for A in many_a]).reshape(len(many_a), -1)
+        step = max(1, CHUNK_BYTES // (8 * (i1 - i0) * (n - i0)))
+        for r in range(0, len(orders), step):
+            pairs = _gathered(B, orders[r : r + step], i0, i1)
+            total[:, r : r + step] += 2 * (upper @ pairs.T)
+    return total
+
+
+def _gathered(B: torch.Tensor, orders: torch.Tensor, i0: int, i1: int) -> torch.Tensor:
+    """Rows i0 to i1, columns from i0, of every permuted ``B``, each flattened."""
+    count, n = orders.shape
+    if B.device.type != "cpu":
+        rows = B[orders[:, i0:i1]]
+        return rows.gather(2, orders[:, None, i0:].expand(-1, i1 - i0, -1)).reshape(count, -1)
+    # NumPy takes several times faster than torch gathers on a CPU
+    source, taken = B.numpy(), np.empty((i1 - i0, n))
+    out = np.empty((count, i1 - i0, n - i0))
+    for order, pairs in zip(orders.numpy(), out, strict=True):
+        np.take(source, order[i0:i1], axis=0, out=taken, mode="clip")
+        np.take(taken, order[i0:], axis=1, out=pairs, mode="clip")
+    return torch.from_numpy(out).reshape(count, -1)
+
+
+def permutation_moments(A: torch.Tensor, B: torch.Tensor) -> tuple[float, float]:
+    """Return mean and standard deviation over all n! permutations of the sum of ``A_ij B_π(i)π(j)`` over all i, j.
+
+    Parameters
+    ----------
+    A, B : tensors, shape (n, n), float64
+        Symmetric, n at least 2; diagonals count.
+
+    Notes
+    -----
+    Mantel 1967 for what lies off the diagonal, with the diagonal's own variance and the covariance of the two added.
+    Cost: O(n²). Means are taken out first, so that the variance is no small difference of large numbers.
+    """
+    n = len(A)
+    (off_a, mean_a, d), (off_b, mean_b, e) = _parts(A), _parts(B)
+    mean = n * (n - 1) * mean_a * mean_b + float(d.sum() * e.sum()) / n
+    d, e = d - d.mean(), e - e.mean()
+    rows_a, rows_b = off_a.sum(dim=1), off_b.sum(dim=1)
+    squares_a, squares_b = float((off_a * off_a).sum()), float((off_b * off_b).sum())
+    chains_a = float((rows_a * rows_a).sum()) - squares_a
+    chains_b = float((rows_b * rows_b).sum()) - squares_b
+    # with total zero, pairs of pairs without a common stimulus sum to minus all others
+    rest_a, rest_b = -2 * squares_a - 4 * chains_a, -2 * squares_b - 4 * chains_b
+    n2, n3, n4 = n * (n - 1), n * (n - 1) * (n - 2), n * (n - 1) * (n - 2) * (n - 3)
+    variance = 2 * squares_a * squares_b / n2 + float((d * d).sum() * (e * e).sum()) / (n - 1)
+    shared = 2 * float(rows_a @ d) * float(rows_b @ e)
+    if n > 2:
+        variance += 4 * chains_a * chains_b / n3
+        # twice the covariance of the sum off the diagonal with the sum on it
+        variance += 2 * (shared / n2 + shared * 2 / n3)
+    if n > 3:
+        variance += rest_a * rest_b / n4
+    # a null without spread may come out below zero by a rounding
+    return mean, max(variance, 0.0) ** 0.5
+
+
+def _parts(A: torch.Tensor) -> tuple[torch.Tensor, float, torch.Tensor]:
+    """Off-diagonal part with its mean taken out, that mean, diagonal."""
+    n = len(A)
+    diagonal = A.diagonal().clone()
+    mean = float(A.sum() - diagonal.sum()) / (n * (n - 1))
+    off = A - mean
+    off.fill_diagonal_(0.0)
+    return off, mean, diagonal
