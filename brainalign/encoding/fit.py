@@ -38,6 +38,10 @@ class EncodingFit:
     inner_r2 : (folds, v)
         One minus the cross-validation error at the chosen alpha over that of the training mean: how well the
         training rows predict themselves. No test row enters, so layers may be chosen by it.
+    choice : (folds, v)
+        Position of alpha in the grid; -1 where it is NaN.
+    low_end : (folds,)
+        Whether alphas below the grid could change the fit of the fold.
     predictions : (n, v) or None
         Held-out predictions; NaN for rows that no fold tests, the mean where several do.
     """
@@ -49,6 +53,7 @@ class EncodingFit:
     alpha: FloatArray
     inner_r2: FloatArray
     choice: IndexArray
+    low_end: npt.NDArray[np.bool_]
     predictions: npt.NDArray[Any] | None = None
 
     @property
@@ -60,11 +65,12 @@ class EncodingFit:
     def edge_share_reliable(self) -> float:
         """The same among choices that explain at least 1 % of the variance inside the training rows.
 
-        Targets that nothing predicts rightly choose the largest alpha.
+        Targets that nothing predicts rightly choose the largest alpha, and where even the least alpha of the grid
+        shrinks nothing, smaller ones would fit the same.
         """
         with np.errstate(invalid="ignore"):
             reliable = (self.choice >= 0) & (self.inner_r2 >= PREDICTABLE)
-        return share_at_edge(self.choice, len(self.plan.alphas), reliable)
+        return share_at_edge(self.choice, len(self.plan.alphas), reliable, self.low_end[:, None])
 
     def leave_blocks_out(self, blocks: Sequence[npt.ArrayLike], quantity: str = "r") -> FloatArray:
         """Score with each block of stimuli left out of training and of testing, refitted at the chosen alphas.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -66,10 +67,10 @@ def make_folds(
     labels = _group_indices(n, groups)
     if isinstance(folds, (int, np.integer)) and not isinstance(folds, bool):
         return _partition(n, int(folds), labels, seed)
-    if isinstance(folds, Splitter):
-        given = list(folds.split(np.zeros((n, 1)), groups=None if groups is None else labels))
-    elif isinstance(folds, (list, tuple)):
+    if isinstance(folds, (list, tuple)):
         given = list(folds)
+    elif isinstance(folds, Splitter) and hasattr(folds, "get_n_splits"):  # a string has a split, too
+        given = _split(n, folds, None if groups is None else labels)
     else:
         raise InputError(
             f"folds={folds!r}: expected a number, a list of (train, test) row indices, or a scikit-learn splitter."
@@ -77,6 +78,13 @@ def make_folds(
     if not given:
         raise InputError("folds holds no (train, test) pair; give at least one.")
     return [_checked(n, number, pair, None if groups is None else labels) for number, pair in enumerate(given)]
+
+
+def _split(n: int, splitter: Splitter, labels: IndexArray | None) -> list[tuple[Any, Any]]:
+    with warnings.catch_warnings():
+        # a splitter that ignores groups says so; whether it split one is checked here
+        warnings.filterwarnings("ignore", message="The groups parameter is ignored", category=UserWarning)
+        return list(splitter.split(np.zeros((n, 1)), groups=labels))
 
 
 def _group_indices(n: int, groups: npt.ArrayLike | Sequence[Any] | None) -> IndexArray:

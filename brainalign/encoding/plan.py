@@ -16,7 +16,7 @@ from brainalign.encoding.checks import check_folds, check_permutations, check_qu
 from brainalign.encoding.fit import EncodingFit
 from brainalign.encoding.folds import Folds, make_folds
 from brainalign.encoding.reduction import check_reduce, project_sparsely
-from brainalign.encoding.selection import AlphaSearch, alpha_grid, check_selection
+from brainalign.encoding.selection import AlphaSearch, alpha_grid, check_selection, low_end_matters
 from brainalign.encoding.system import RidgeSystem, decompose
 from brainalign.errors import PairingError
 
@@ -129,19 +129,21 @@ class EncodingPlan:
         shape = (len(self.folds), v)
         out = {name: np.full(shape, np.nan) for name in ("r", "r2", "alpha", "inner_r2")}
         choice = np.full(shape, -1, dtype=np.intp)
+        low_end = np.zeros(len(self.folds), dtype=np.bool_)
         held_out = np.zeros((n, v), dtype=to_numpy(targets[:0]).dtype) if predictions else None
         outputs = 5 * choice.nbytes + (0 if held_out is None else held_out.nbytes)
         for fold, solver, panel, columns in self._blocks(targets, outputs):
             block = solver.solve(*panel.split(solver, columns), panel.scale[columns])
             at = (fold, slice(panel.start + columns.start, panel.start + columns.stop))
             _record(out, choice, at, block, self.alphas)
+            low_end[fold] = low_end_matters(solver.system, self.alphas)
             if held_out is not None:
                 held_out[self.folds[fold][1], at[1]] += (block.full_prediction + panel.mean[columns]).cpu().numpy()
         if held_out is not None:
             tested = np.bincount(np.concatenate([test for _, test in self.folds]), minlength=n)
             with np.errstate(invalid="ignore"):  # rows that no fold tests become NaN
                 held_out /= tested[:, None].astype(held_out.dtype)
-        return EncodingFit(plan=self, Y=targets, choice=choice, predictions=held_out, **out)
+        return EncodingFit(plan=self, Y=targets, choice=choice, low_end=low_end, predictions=held_out, **out)
 
     def permuted(
         self,

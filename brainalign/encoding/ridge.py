@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from brainalign.arrays import as_matrix
 from brainalign.encoding.encode import warn_at_edge
 from brainalign.encoding.fit import PREDICTABLE
-from brainalign.encoding.selection import AlphaSearch, alpha_grid, check_selection, share_at_edge
+from brainalign.encoding.selection import AlphaSearch, alpha_grid, check_selection, low_end_matters, share_at_edge
 from brainalign.encoding.system import decompose
 from brainalign.errors import ShapeError
 
@@ -132,7 +132,8 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         self.inner_r2_ = inner[0] if one else inner
         self.edge_share_ = share_at_edge(choice, len(grid), np.isfinite(inner))
         with np.errstate(invalid="ignore"):
-            warn_at_edge(share_at_edge(choice, len(grid), inner >= PREDICTABLE), grid)
+            reliable = inner >= PREDICTABLE
+        warn_at_edge(share_at_edge(choice, len(grid), reliable, low_end_matters(system, grid)), grid)
         return self
 
     def predict(self, X: Any) -> npt.NDArray[Any]:

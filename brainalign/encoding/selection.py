@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from brainalign.encoding.folds import make_folds
 from brainalign.encoding.system import RidgeSystem, decompose
 from brainalign.errors import ChoiceError, InputError, near_names
 
-__all__ = ["SELECTIONS", "AlphaSearch", "alpha_grid", "check_selection"]
+__all__ = ["SELECTIONS", "AlphaSearch", "alpha_grid", "check_selection", "low_end_matters", "share_at_edge"]
 
 SELECTIONS = ("gcv", "loo", "kfold")
 
@@ -156,9 +155,30 @@ def _squared_norm(y: torch.Tensor, centred: bool) -> torch.Tensor:
     return y.square().sum(dim=0, dtype=torch.float64)
 
 
-def share_at_edge(index: npt.NDArray[np.intp], n_alphas: int, among: Sequence[bool] | npt.NDArray[np.bool_]) -> float:
-    """Return the share of choices at either end of the grid; 0 where there was nothing to choose."""
-    chosen = index[np.asarray(among)]
-    if n_alphas < 2 or not chosen.size:
+def low_end_matters(system: RidgeSystem, alphas: npt.NDArray[np.float64]) -> bool:
+    """Whether alphas below the grid could change the fit: its least alpha still shrinks some direction by 1 %."""
+    return bool(alphas[0] > 1e-2 * float(system.eigenvalues.min()))
+
+
+def share_at_edge(
+    index: npt.NDArray[np.intp],
+    n_alphas: int,
+    among: npt.NDArray[np.bool_],
+    low_end: bool | npt.NDArray[np.bool_] = True,
+) -> float:
+    """Return the share of choices at an end of the grid; 0 where there was nothing to choose.
+
+    Parameters
+    ----------
+    index : int array
+        Chosen positions in the grid.
+    n_alphas : int
+    among : bool array of the same shape
+        Which choices to count.
+    low_end : bool, or array that broadcasts to ``index``
+        Whether the low end is one.
+    """
+    if n_alphas < 2 or not among.any():
         return 0.0
-    return float(np.mean((chosen == 0) | (chosen == n_alphas - 1)))
+    at_edge = ((index == 0) & low_end) | (index == n_alphas - 1)
+    return float(np.mean(at_edge[among]))

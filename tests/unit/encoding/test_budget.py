@@ -1,0 +1,57 @@
+"""Memory is planned, and refused, before work starts."""
+
+import numpy as np
+import pytest
+
+from brainalign.encoding import EncodingPlan, encode
+from brainalign.encoding.budget import SMALLEST_BLOCK, Budget
+from brainalign.errors import InputError
+
+
+def budget(limit):
+    return Budget(limit, fixed=1000, system=(500, 400), workspace=2000, panel_column=10, block_column=20)
+
+
+def test_without_a_limit_everything_is_held():
+    assert budget(None).keeps_systems
+    panel, block = budget(None).widths(50)
+    assert panel == 50
+    assert block >= 50
+
+
+def test_a_limit_is_kept_by_what_is_held_at_once():
+    for limit in (3900, 5000, 10_000):
+        made = budget(limit)
+        panel, block = made.widths(10_000, outputs=100)
+        held = 1000 + (900 if made.keeps_systems else 500) + 100 + panel * 10 + block * 20
+        assert SMALLEST_BLOCK <= block <= panel
+        assert held <= limit
+
+
+def test_decompositions_are_made_anew_where_they_do_not_fit_together():
+    assert not budget(3600).keeps_systems
+    assert budget(3900).keeps_systems
+
+
+def test_too_small_a_limit_is_refused_with_what_is_needed():
+    with pytest.raises(InputError, match="one fold needs"):
+        budget(3400)
+    with pytest.raises(InputError, match="leaves no room beside the results of 99 targets"):
+        budget(3600).widths(99, outputs=2000)
+
+
+def test_scores_do_not_depend_on_the_budget():
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((50, 12)), rng.standard_normal((50, 700))
+    free = encode(X, Y, predictions=True)
+    least = EncodingPlan(X, folds=5)._budget.least
+    for limit in (least + 900_000, least + 940_000):
+        tight = encode(X, Y, predictions=True, max_memory=limit)
+        np.testing.assert_array_equal(tight.alpha, free.alpha)
+        np.testing.assert_allclose(tight.r, free.r, rtol=1e-10)
+        np.testing.assert_allclose(tight.predictions, free.predictions, rtol=1e-8)
+
+
+def test_a_budget_is_refused_before_anything_is_decomposed():
+    with pytest.raises(InputError, match=r"max_memory of 0\.0 MB is too small"):
+        EncodingPlan(np.random.default_rng(0).standard_normal((40, 2000)), folds=4, max_memory="40KB")
