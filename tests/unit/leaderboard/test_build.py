@@ -1,0 +1,164 @@
+"""The four files: the same table, whole, and made of text that stays text."""
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from brainalign.errors import ResultError, ResultFormatError
+from brainalign.leaderboard import LeaderboardFiles, build_leaderboard
+from brainalign.leaderboard.page import embedded_json
+from brainalign.testing.results import MiniatureBoard, MiniatureModel
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&{{js}}</script><!-- 🧠 "
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> LeaderboardFiles:
+    models = [
+        MiniatureModel("best", 0.5, family="trained", n_parameters=4_652_008),
+        MiniatureModel("next", 0.3, family="random", n_parameters=4_652_008, dirty=True),
+        MiniatureModel(HOSTILE, 0.2, family="<b>bold</b>", lacks=(("cka.linear.debiased", "late"),)),
+    ]
+    MiniatureBoard(simulated=True).write(tmp_path / "results", models)
+    return build_leaderboard(tmp_path / "results", tmp_path / "site")
+
+
+class Page(HTMLParser):
+    """Tags, attributes and the text of scripts of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self._script = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._script = tag == "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._script:
+            self.scripts.append(data)
+
+
+def data_of(html: Path) -> dict:
+    page = Page(html.read_text(encoding="utf-8"))
+    assert len([tag for tag, _ in page.tags if tag == "script"]) == 2
+    return json.loads(page.scripts[0])
+
+
+def test_all_forms_carry_the_same_table(files: LeaderboardFiles) -> None:
+    frame = pd.read_parquet(files.parquet)
+    document = json.loads(files.json.read_text(encoding="utf-8"))
+    assert document["schema"] == "brainalign.leaderboard/1"
+    assert document["fields"] == list(frame.columns)
+    with files.csv.open(encoding="utf-8", newline="") as handle:
+        lines = list(csv.DictReader(handle))
+    assert len(lines) == len(document["rows"]) == len(frame) == 3 * 5
+    for line, record, (_, row) in zip(lines, document["rows"], frame.iterrows(), strict=True):
+        assert line["model"] == record["model"] == row["model"]
+        assert line["roi"] == record["roi"] == row["roi"]
+        if pd.isna(row["value"]):
+            assert line["value"] == "" and record["value"] is None and record["reason"] == row["reason"]
+        else:
+            assert float(line["value"]) == record["value"] == row["value"]
+    assert frame["simulated"].all() and frame.groupby("model")["uncommitted_code"].first()["next"]
+
+
+def test_the_page_shows_the_numbers_of_the_table(files: LeaderboardFiles) -> None:
+    (section,) = data_of(files.html)["sections"]
+    frame = pd.read_parquet(files.parquet)
+    fields = data_of(files.html)["fields"]
+    for line in section["lines"]:
+        part = frame[frame["model"] == line["model"]]
+        for cell, (_, row) in zip([line["aggregate"], *line["cells"]], part.iterrows(), strict=True):
+            value = cell[fields.index("value")]
+            assert (value is None) == bool(pd.isna(row["value"]))
+            assert value is None or value == pytest.approx(row["value"], rel=1e-4)
+        assert line["rank"] == (
+            None
+            if part["rank"].isna().all()
+            else [part["rank"].iloc[0], part["rank_low"].iloc[0], part["rank_high"].iloc[0]]
+        )
+    assert section["columns"][0]["chance"] == [0.0, 0.0] and section["columns"][0]["ceiling"] == [0.7, 0.7]
+
+
+def test_names_are_text_wherever_they_appear(files: LeaderboardFiles) -> None:
+    text = files.html.read_text(encoding="utf-8")
+    page = Page(text)
+    assert not [attrs for tag, attrs in page.tags if tag == "img" or "onerror" in attrs]
+    assert HOSTILE in [line["model"] for line in data_of(files.html)["sections"][0]["lines"]]
+    assert "innerHTML" not in text and "insertAdjacentHTML" not in text
+
+
+def test_a_title_is_text_too(tmp_path: Path) -> None:
+    MiniatureBoard().write(tmp_path / "results", [MiniatureModel("a", 0.4)])
+    html = build_leaderboard(tmp_path / "results", tmp_path, title="A <b>&</b> {{data}}").html.read_text(
+        encoding="utf-8"
+    )
+    assert "<h1>A &lt;b&gt;&amp;&lt;/b&gt; {{data}}</h1>" in html
+    assert "SIMULATED data" not in html
+
+
+def test_the_page_needs_nothing_but_itself(files: LeaderboardFiles) -> None:
+    text = files.html.read_text(encoding="utf-8")
+    for tag, attrs in Page(text).tags:
+        assert tag not in {"link", "iframe", "object", "embed"}
+        assert not {"src", "srcset", "href", "action"} & attrs.keys()
+    assert re.search(r"default-src 'none'", text)
+    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|import\(", text)
+
+
+def test_simulated_results_say_so(files: LeaderboardFiles) -> None:
+    assert "<b>SIMULATED</b> data. Every score on this page is against a simulated brain." in files.html.read_text(
+        encoding="utf-8"
+    )
+    (section,) = data_of(files.html)["sections"]
+    assert section["simulated"] and all(line["simulated"] for line in section["lines"])
+
+
+def test_layers_choices_and_provenance_come_along(files: LeaderboardFiles) -> None:
+    document = data_of(files.html)
+    line = document["sections"][0]["lines"][0]
+    heat = line["heat"][0]
+    assert heat["layers"] == ["layer1|mean", "layer2|mean", "layer3|mean"] and heat["rois"] == ["early", "late"]
+    assert heat["values"][2] == pytest.approx([0.5, 0.55])
+    assert line["choice"][0] == "layer3|mean (8 of 10), layer1|mean (2 of 10)"
+    facts = dict(line["provenance"][0]["facts"])
+    assert document["pool"][facts["git"]["pooled"]]["dirty"] is False
+    assert facts["seconds"] == 12.5
+
+
+def test_the_same_results_give_the_same_bytes(files: LeaderboardFiles, tmp_path: Path) -> None:
+    again = build_leaderboard(tmp_path / "results", tmp_path / "again")
+    assert [a.read_bytes() for a in files] == [b.read_bytes() for b in again]
+    assert sorted(p.name for p in (tmp_path / "again").iterdir()) == [
+        f"leaderboard.{suffix}" for suffix in ("csv", "html", "json", "parquet")
+    ]
+
+
+def test_a_changed_table_of_blocks_is_refused(tmp_path: Path) -> None:
+    path, *_ = MiniatureBoard().write(tmp_path / "results", [MiniatureModel("a", 0.4)])
+    blocks = next(path.parent.glob(f"{path.stem}.parquet"))
+    pd.read_parquet(blocks).assign(value=0.0).to_parquet(blocks)
+    with pytest.raises(ResultFormatError, match="does not match the hash"):
+        build_leaderboard(tmp_path / "results", tmp_path / "site")
+    blocks.unlink()
+    with pytest.raises(ResultError, match="cannot be read"):
+        build_leaderboard(tmp_path / "results", tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_embedded_json_cannot_end_its_script() -> None:
+    text = embedded_json({"a": "</script><!--&\u2028"})
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == {"a": "</script><!--&\u2028"}
