@@ -1,0 +1,290 @@
+"""Mutual nearest neighbours: the share of neighbours that two representations of the same stimuli have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from brainalign.arrays import as_matrix, as_pair
+from brainalign.errors import InputError, PairingError, ResponseKindError
+from brainalign.kernels.cloud import check_metric
+from brainalign.kernels.neighbours import check_k, neighbour_lists, neighbours_of
+
+__all__ = ["MutualKnnForm", "NeighbourLists", "mutual_knn"]
+
+FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.intp]
+
+ALL_NEIGHBOURS = 2048
+"""Up to this number of stimuli the order of all neighbours is kept, and the points are not."""
+CHUNK_BYTES = 1 << 26
+DENSE_BYTES = 1 << 28
+
+
+def mutual_knn(X: Any, Y: Any, *, k: int = 10, metric: str = "cosine") -> float:
+    """Share of the ``k`` nearest neighbours that each stimulus has in both representations, averaged.
+
+    Parameters
+    ----------
+    X, Y : arrays, shapes (n_stimuli, p), (n_stimuli, q)
+        Two representations of the same stimuli in the same order.
+    k : int
+        Number of neighbours, fewer than the number of stimuli.
+    metric : {"cosine", "euclidean"}
+        Distance in both; cosine is taken about the origin, so an offset of the data matters.
+
+    Returns
+    -------
+    float
+        Between 0 and 1. Chance is ``k / (n_stimuli - 1)``, the mean over all pairings. The value depends on the number
+        of stimuli: compare only at the same number.
+
+    Raises
+    ------
+    ShapeError
+        If there are not more than ``k`` stimuli.
+    PairingError
+        If the rows do not pair.
+    UndefinedError
+        For a row of zeros under cosine.
+    ChoiceError, NonFiniteError
+        For an unknown metric, and for NaN or inf.
+
+    Notes
+    -----
+    Equal distances are ordered by stimulus. Cost: n² (p + q) multiplications, half of two full products.
+
+    References
+    ----------
+    Huh et al. 2024, arXiv:2405.07987.
+
+    Examples
+    --------
+    >>> mutual_knn([[0.0], [1.0], [3.0], [7.0]], [[0.0], [1.0], [9.0], [7.0]], k=1, metric="euclidean")
+    0.75
+    """
+    x, y = as_pair(X, Y)
+    a, b = (neighbour_lists(matrix, k=k, metric=metric) for matrix in (x, y))
+    return _common(a, b) / a.size
+
+
+@dataclass(frozen=True, eq=False)
+class NeighbourLists:
+    """The first neighbours of some of the stimuli that were prepared together, and what more is known of all of them.
+
+    Attributes
+    ----------
+    index : array of int, shape (n, k)
+        Neighbours within these stimuli, nearest first.
+    rows : array of int, shape (n,)
+        Which of the prepared stimuli these are.
+    order : array of int, shape (n_prepared, m)
+        Further neighbours, nearest first, among all prepared stimuli.
+    points : torch.Tensor or None
+        The prepared matrix, unless ``order`` holds all neighbours.
+    """
+
+    index: IndexArray
+    rows: IndexArray
+    order: npt.NDArray[np.int32]
+    points: torch.Tensor | None
+
+    @property
+    def n(self) -> int:
+        """Number of stimuli."""
+        return len(self.index)
+
+
+@dataclass(frozen=True)
+class MutualKnnForm:
+    """`mutual_knn` in the form that shares neighbour lists between scores, subsamples and permutations.
+
+    The statistic is not smooth, so the delete-block jackknife is not valid for it: half-sampling is.
+
+    Raises
+    ------
+    InputError
+        If ``k`` is no positive integer.
+    ChoiceError
+        For an unknown metric.
+    """
+
+    k: int = 10
+    metric: str = "cosine"
+
+    def __post_init__(self) -> None:
+        check_k(self.k)
+        check_metric(self.metric)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the delete-block jackknife is valid: no."""
+        return False
+
+    def prepare(self, X: Any) -> NeighbourLists:
+        """Order the neighbours of each stimulus: all of them for few stimuli, else enough for half of the stimuli.
+
+        Cost: n² p multiplications, and a sort of the lists.
+        """
+        points = as_matrix(X, name="X")
+        n = len(points)
+        check_k(self.k, n)
+        length = n - 1 if n <= ALL_NEIGHBOURS else min(n - 1, 4 * self.k + 24)
+        order = neighbour_lists(points, k=length, metric=self.metric).astype(np.int32)
+        first: IndexArray = order[:, : self.k].astype(np.intp)
+        return NeighbourLists(first, np.arange(n), order, None if length == n - 1 else points)
+
+    def prepare_rdm(self, rdm: Any) -> NeighbourLists:
+        """Refuse: the distance that is part of the measure needs points."""
+        raise ResponseKindError(
+            f"mutual kNN orders neighbours by {self.metric} distance between response patterns; an RDM was given, "
+            "whose distances are of another kind. Use a measure of RDMs (rsa.*)."
+        )
+
+    def restrict(self, a: NeighbourLists, rows: IndexArray) -> NeighbourLists:
+        """Return the lists of these stimuli only, as if prepared from ``X[rows]``.
+
+        Neighbours that are left out make room for further ones; where a list ends too early, the row is computed again
+        from the points. Equal distances keep the order of the prepared stimuli. Cost: n times the length of the lists.
+        """
+        chosen = np.asarray(rows)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or len(np.unique(chosen)) != len(chosen):
+            raise InputError("rows must be different row numbers: a stimulus drawn twice would be its own neighbour.")
+        check_k(self.k, len(chosen))
+        kept = a.rows[chosen]
+        place = np.full(len(a.order), -1, dtype=np.intp)
+        place[kept] = np.arange(len(kept))
+        index = np.empty((len(kept), self.k), dtype=np.intp)
+        left = np.arange(len(kept))
+        share = len(kept) / len(a.order)
+        length = min(a.order.shape[1], math.ceil((self.k + 4 * math.sqrt(self.k) + 4) / share))
+        for width in (length, a.order.shape[1]):
+            left = left[~_first_inside(place, a.order, kept[left], left, index, width)]
+        if len(left):
+            assert a.points is not None
+            here = torch.as_tensor(kept, device=a.points.device)
+            index[left] = neighbours_of(a.points[here], left, k=self.k, metric=self.metric)
+        return NeighbourLists(index, kept, a.order, a.points)
+
+    def score(self, a: NeighbourLists, b: NeighbourLists) -> float:
+        """Return the share of neighbours in common."""
+        _require_pair(a, b)
+        return _common(a.index, b.index) / a.index.size
+
+    def leave_blocks_out(self, a: NeighbourLists, b: NeighbourLists, blocks: Sequence[IndexArray]) -> FloatArray:
+        """Return the value with each block of stimuli left out; further neighbours step in, so it is exact."""
+        _require_pair(a, b)
+        out = np.empty(len(blocks))
+        for i, block in enumerate(blocks):
+            rest = np.setdiff1d(np.arange(a.n), block)
+            out[i] = self.score(self.restrict(a, rest), self.restrict(b, rest))
+        return out
+
+    def permuted(self, many_a: Sequence[NeighbourLists], b: NeighbourLists, permutations: IndexArray) -> FloatArray:
+        """Return ``score(a, b[permutation])`` for all ``a`` and permutations (R, n), shape (len(many_a), R).
+
+        Stimulus j is a neighbour of i in ``b[permutation]`` if ``permutation[j]`` is one of ``permutation[i]`` in b.
+        Cost: n k look-ups for each ``a`` and permutation.
+        """
+        for a in many_a:
+            _require_pair(a, b)
+        orders = torch.as_tensor(np.asarray(permutations, dtype=np.int64))
+        if orders.ndim != 2 or orders.shape[1] != b.n:
+            raise PairingError(f"permutations must have shape (R, {b.n}), got {tuple(orders.shape)}.")
+        near = [torch.as_tensor(a.index) for a in many_a]
+        is_neighbour = _membership(b.index)
+        out = np.empty((len(many_a), len(orders)))
+        step = max(1, CHUNK_BYTES // (8 * b.index.size))
+        for start in range(0, len(orders), step):
+            part = orders[start : start + step]
+            for i, index in enumerate(near):
+                hits = is_neighbour(part[:, :, None], part[:, index])
+                out[i, start : start + step] = hits.sum((1, 2)).numpy() / index.numel()
+        return out
+
+    def null_moments(self, a: NeighbourLists, b: NeighbourLists) -> tuple[float, float]:
+        """Return mean and standard deviation over all n! permutations, in closed form.
+
+        The number of common neighbours is ``Σ_ij A_ij B_π(i)π(j)`` of two directed graphs. Its mean square is a sum
+        over the ways in which two edges can meet (the same edge, its reverse, a common start, a common end, head to
+        tail, not at all), of the number of such pairs in A times that in B, over the number of such pairs of places
+        (Mantel 1967, for directed graphs). Counts are integers, so nothing cancels. Cost: n k, and a sort.
+        """
+        _require_pair(a, b)
+        n, edges = a.n, a.n * self.k
+        mean = Fraction(edges * edges, n * (n - 1))
+        square = Fraction(0)
+        for in_a, in_b, places in zip(_meetings(a.index), _meetings(b.index), _places(n), strict=True):
+            if places:  # in very small sets some ways of meeting do not exist
+                square += Fraction(in_a * in_b, places)
+        return self.k / (n - 1), math.sqrt(square - mean * mean) / edges
+
+
+def _require_pair(a: NeighbourLists, b: NeighbourLists) -> None:
+    if a.n != b.n:
+        raise PairingError(f"one side has {a.n} stimuli and the other {b.n}; both need the same stimuli in one order.")
+
+
+def _common(a: IndexArray, b: IndexArray) -> int:
+    """Count the entries that two tables of row-wise different numbers share, row by row."""
+    both = np.sort(np.concatenate([a, b], axis=1), axis=1)
+    return int(np.count_nonzero(both[:, 1:] == both[:, :-1]))
+
+
+def _first_inside(
+    place: IndexArray, order: npt.NDArray[np.int32], rows: IndexArray, at: IndexArray, index: IndexArray, width: int
+) -> npt.NDArray[np.bool_]:
+    """Write the first k of the leading ``width`` neighbours that have a place; return which lists were long enough."""
+    k = index.shape[1]
+    local = place[order[rows, :width]]
+    inside = local >= 0
+    count = np.cumsum(inside, axis=1)
+    enough: npt.NDArray[np.bool_] = count[:, -1] >= k
+    taken = (inside & (count <= k))[enough]
+    index[at[enough]] = local[enough][taken].reshape(-1, k)
+    return enough
+
+
+def _membership(index: IndexArray) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Return a function that tells which pairs (i, j) are edges of the graph."""
+    n = len(index)
+    keys = torch.as_tensor(np.sort((np.arange(n)[:, None] * n + index).ravel()))
+    if n * n <= DENSE_BYTES:
+        table = torch.zeros(n * n, dtype=torch.bool)
+        table[keys] = True
+        return lambda i, j: table[i * n + j]
+
+    def found(i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+        wanted = i * n + j
+        at = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
+        return keys[at] == wanted
+
+    return found
+
+
+def _meetings(index: IndexArray) -> tuple[int, ...]:
+    """Count ordered pairs of edges: the same, reversed, from one start, to one end, head to tail (twice), apart."""
+    n, k = index.shape
+    edges = n * k
+    in_degree = np.bincount(index.ravel(), minlength=n)
+    keys = np.arange(n)[:, None] * n + index
+    reverse = index * n + np.arange(n)[:, None]
+    mutual = int(np.isin(keys, reverse).sum())
+    start = edges * (k - 1)
+    end = int(in_degree @ in_degree) - edges
+    head_to_tail = k * edges - mutual
+    rest = edges * edges - edges - mutual - start - end - 2 * head_to_tail
+    return edges, mutual, start, end, head_to_tail, head_to_tail, rest
+
+
+def _places(n: int) -> tuple[int, ...]:
+    two = n * (n - 1)
+    three = two * (n - 2)
+    return two, two, three, three, three, three, three * (n - 3)
