@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from brainalign.cli.command import command, family
-from brainalign.cli.options import StoreUrl
+from brainalign.cli.options import Model, StoreUrl
 from brainalign.cli.reply import Grid, Reply, plain
 
 app = family("models", "The networks that can be named, and what is inside one.")
@@ -39,10 +39,7 @@ def list_(
     example="brainalign models show efficientnet-lite0\nbrainalign models show mypackage.mynet:build --json",
 )
 def show(
-    model: Annotated[
-        str,
-        typer.Argument(help="A name of `models list`, package.module:factory, or open_clip:ARCH/PRETRAINED_OR_FILE."),
-    ],
+    model: Model,
 ) -> Reply:
     """Show revision, preprocessing, layers of one."""
     from brainalign.models import load_network

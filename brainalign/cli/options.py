@@ -18,6 +18,10 @@ StoreUrl = Annotated[
 ResultsRoot = Annotated[
     Path, typer.Option("--results", metavar="DIR", help="Folder of the result files.", show_default=True)
 ]
+Model = Annotated[
+    str,
+    typer.Argument(help="A name of `models list`, package.module:factory, or open_clip:ARCH/PRETRAINED_OR_FILE."),
+]
 Device = Annotated[
     str | None,
     typer.Option("--device", metavar="NAME", help="Where to compute: cpu, cuda, mps. Default: CPU."),

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from brainalign.cli.command import command
-from brainalign.cli.options import Device, ResultsRoot, StoreUrl
+from brainalign.cli.options import Device, Model, ResultsRoot, StoreUrl
 from brainalign.cli.progress import bars
 from brainalign.cli.reply import Grid, Reply, plain
 
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
         app,
         "embed",
         example="brainalign embed efficientnet-lite0 --stimuli macaque-v4\n"
-        "brainalign embed mypackage.mynet:build --stimuli macaque-v4 --layer 'features.*' --pooling mean",
+        "brainalign embed mypackage.mynet:build --stimuli macaque-v4 --layer 'features.*' --pooling srp:4096",
     )(embed)
     command(
         app,
@@ -37,31 +37,33 @@ def register(app: typer.Typer) -> None:
 
 
 def embed(
-    model: Annotated[
-        str,
-        typer.Argument(help="A name of `models list`, package.module:factory, or open_clip:ARCH/PRETRAINED_OR_FILE."),
-    ],
+    model: Model,
     stimuli: Annotated[str, typer.Option("--stimuli", metavar="SET", help="Stimulus set in the store.")],
     store: StoreUrl = None,
     layer: Annotated[
         list[str] | None,
-        typer.Option("--layer", metavar="NAME", help="Layer or pattern; several times. Default: spread over depth."),
+        typer.Option(
+            "--layer",
+            metavar="NAME",
+            help="Name, pattern ('blocks.*'), depth:0.5, or a number spread over depth; several times.",
+        ),
     ] = None,
-    pooling: Annotated[
-        list[str] | None,
-        typer.Option("--pooling", help="flatten, mean, cls or srp; several times. Default: mean."),
-    ] = None,
+    pooling: Annotated[str, typer.Option("--pooling", help="flatten, mean, mean-last, cls or srp:N.")] = "mean",
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Images at a time. Default: found by timing.")
     ] = None,
     device: Device = None,
-    max_memory: Annotated[str, typer.Option("--max-memory", help="Upper limit of activations in memory.")] = "2GB",
-    seed: Annotated[int, typer.Option("--seed", help="Seed of random projections.")] = 0,
+    max_memory: Annotated[str, typer.Option("--max-memory", help="Upper limit of working memory.")] = "2GB",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of random projections and random weights.")] = 0,
+    dtype: Annotated[str, typer.Option("--dtype", help="float32 or float16, in the store.")] = "float32",
     name: Annotated[str | None, typer.Option("--name", help="Keep the embeddings under this name.")] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Let open_clip fetch the weights of a pretrained tag.")
+    ] = False,
 ) -> Reply:
     """Run a network and keep its activations.
 
-    Goes on where it was interrupted.
+    Goes on where it was interrupted. A factory is imported from the current folder too.
     """
     from brainalign.models import embed as run
     from brainalign.store import open_store
@@ -70,21 +72,24 @@ def embed(
         model,
         stimuli,
         open_store(store),
-        layers=layer or None,
-        pooling=_one_or_many(pooling, "mean"),
+        layers=_layers(layer),
+        pooling=pooling,
         batch_size=batch_size,
         device=device,
         max_memory=max_memory,
         seed=seed,
-        name=name,
         progress=True,
+        dtype=dtype,
+        name=name,
+        allow_download=allow_download,
     )
     return Reply({"embedding": written, "stimuli": stimuli}, [written])
 
 
-def _one_or_many(given: list[str] | None, default: str) -> str | list[str]:
-    values = given or [default]
-    return values[0] if len(values) == 1 else values
+def _layers(given: list[str] | None) -> int | list[str] | None:
+    if not given:
+        return None
+    return int(given[0]) if len(given) == 1 and given[0].isdecimal() else given
 
 
 def score(
