@@ -61,7 +61,10 @@ class Disk:
         self.label = str(root)
 
     def read(self, path: str) -> bytes:
-        return (self.root / path).read_bytes()
+        try:
+            return (self.root / path).read_bytes()
+        except (IsADirectoryError, NotADirectoryError):
+            raise FileNotFoundError(path) from None
 
     def write(self, path: str, data: bytes) -> None:
         with self._temporary(path, data) as temporary:

@@ -43,15 +43,13 @@ def response_sources(dataset: xr.Dataset) -> dict[str, Source]:
     main = _main(dataset, "response", ("presentation", "neuroid"), dataset)
     ids = _ids(dataset, "presentation")
     sources = {"response": _matrix(main, "response", lambda i: f"stimulus {ids[i]!r} (presentation {i})")}
-    labels: list[str] = []
+    expanded: set[str] = set()
     if "roi" in dataset.variables:
-        roi, labels = _roi(dataset)
-        sources["roi"] = roi
+        sources["roi"], expanded = _roi(dataset)
     for name in dataset.variables:
-        if name in ("response", "roi", "label", *labels) or _LOOKED_UP in dataset[name].attrs:
+        if name in ("response", "roi", "label", *expanded) or _LOOKED_UP in dataset[name].attrs:
             continue
         sources[str(name)] = _one_dimensional(dataset, str(name), ("presentation", "neuroid"))
-    _refuse_hidden_names(labels, sources)
     return dict(sorted(sources.items()))
 
 
@@ -126,7 +124,7 @@ def _matrix(variable: xr.Variable, name: str, row: Callable[[int], str]) -> Sour
     return Source(tuple(map(str, variable.dims)), variable.shape, dtype, blocks, plain(variable.attrs, where=name))
 
 
-def _roi(dataset: xr.Dataset) -> tuple[Source, list[str]]:
+def _roi(dataset: xr.Dataset) -> tuple[Source, set[str]]:
     roi = dataset["roi"]
     if set(roi.dims) != {"neuroid", "label"} or roi.dtype.kind != "b":
         raise InputError(f"'roi' must be boolean (neuroid, label); given {roi.dtype} {roi.dims}")
@@ -139,7 +137,20 @@ def _roi(dataset: xr.Dataset) -> tuple[Source, list[str]]:
         raise InputError(f"'roi' has {values.shape[1]} columns and the labels {labels}; give one text a column")
     if len(set(labels)) != len(labels):
         raise InputError(f"ROI labels are unique; given {labels}")
-    return whole(values, ("neuroid", "label"), labels=labels), labels
+    return whole(values, ("neuroid", "label"), labels=labels), _expanded(dataset, values, labels)
+
+
+def _expanded(dataset: xr.Dataset, values: Array, labels: list[str]) -> set[str]:
+    """Return the labels that are variables too, as reading makes them; any other variable of such a name is refused."""
+    found = {label for label in labels if label in dataset.variables}
+    clash = {"presentation", "neuroid", "label", "roi", "response"} & set(labels)
+    for label in found:
+        column = dataset[label].values
+        if column.dtype != bool or not np.array_equal(column, values[:, labels.index(label)]):
+            clash.add(label)
+    if clash:
+        raise InputError(f"ROI labels {sorted(clash)} are also names of variables; rename the ROIs, as in 'family/V1'")
+    return found
 
 
 def _one_dimensional(dataset: xr.Dataset, name: str, dims: tuple[str, str]) -> Source:
@@ -154,12 +165,6 @@ def _one_dimensional(dataset: xr.Dataset, name: str, dims: tuple[str, str]) -> S
     if values.dtype.kind in "mMc":
         raise InputError(f"{name!r} has the type {values.dtype}; give numbers, booleans or text")
     return whole(np.asarray(values), (str(variable.dims[0]),), **plain(variable.attrs, where=name))
-
-
-def _refuse_hidden_names(labels: list[str], sources: dict[str, Source]) -> None:
-    clash = sorted(set(labels) & (set(sources) | {"presentation", "neuroid", "label", "roi"}))
-    if clash:
-        raise InputError(f"ROI labels {clash} are also names of variables; rename the ROIs, as in 'family/label'")
 
 
 def read_responses(entry: Entry, table: pd.DataFrame | None) -> xr.Dataset:
