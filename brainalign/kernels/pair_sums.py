@@ -125,17 +125,23 @@ def permuted_products(many_a: Sequence[torch.Tensor], B: torch.Tensor, permutati
 
 def _gathered(B: torch.Tensor, orders: torch.Tensor, i0: int, i1: int) -> torch.Tensor:
     """Rows i0 to i1, columns from i0, of every permuted ``B``, each flattened."""
-    count, n = orders.shape
-    if B.device.type != "cpu":
-        rows = B[orders[:, i0:i1]]
-        return rows.gather(2, orders[:, None, i0:].expand(-1, i1 - i0, -1)).reshape(count, -1)
     # NumPy takes several times faster than torch gathers on a CPU
-    source, taken = B.numpy(), np.empty((i1 - i0, n))
-    out = np.empty((count, i1 - i0, n - i0))
+    return (_taken if B.device.type == "cpu" else _gathered_on_device)(B, orders, i0, i1)
+
+
+def _gathered_on_device(B: torch.Tensor, orders: torch.Tensor, i0: int, i1: int) -> torch.Tensor:
+    rows = B[orders[:, i0:i1]]
+    return rows.gather(2, orders[:, None, i0:].expand(-1, i1 - i0, -1)).reshape(len(orders), -1)
+
+
+def _taken(B: torch.Tensor, orders: torch.Tensor, i0: int, i1: int) -> torch.Tensor:
+    source, n = B.numpy(), len(B)
+    taken = np.empty((i1 - i0, n))
+    out = np.empty((len(orders), i1 - i0, n - i0))
     for order, pairs in zip(orders.numpy(), out, strict=True):
         np.take(source, order[i0:i1], axis=0, out=taken, mode="clip")
         np.take(taken, order[i0:], axis=1, out=pairs, mode="clip")
-    return torch.from_numpy(out).reshape(count, -1)
+    return torch.from_numpy(out).reshape(len(orders), -1)
 
 
 def permutation_moments(A: torch.Tensor, B: torch.Tensor) -> tuple[float, float]:

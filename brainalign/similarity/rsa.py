@@ -182,7 +182,7 @@ class RsaForm:
         n = round((1 + (1 + 8 * len(v)) ** 0.5) / 2)
         if n * (n - 1) // 2 != len(v) or n < LEAST_STIMULI:
             raise ShapeError(
-                f"{name} has {len(v)} dissimilarities; a condensed RDM of n >= {LEAST_STIMULI} stimuli has n (n - 1) / 2 "
+                f"{name} has {len(v)} dissimilarities; an RDM of n >= {LEAST_STIMULI} stimuli has n (n - 1) / 2 "
                 "(scipy.spatial.distance.squareform turns a square one into it)."
             )
         return self._prepared(v.double(), n, float(v.abs().max()), torch.finfo(torch.float64).eps, name)

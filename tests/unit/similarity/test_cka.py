@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import torch
+
+from brainalign.errors import ChoiceError, InputError, PairingError, ResponseKindError, UndefinedError
+from brainalign.similarity import CkaForm, cka
+from brainalign.stats import PairForm
+
+ESTIMATORS = ["debiased", "biased"]
+BLOCKS = [np.array([0]), np.array([5, 2, 9]), np.arange(10, 22), np.array([2]), np.array([], dtype=int)]
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(30, 4))
+    return np.hstack([latent, rng.normal(size=(30, 4))]), latent @ rng.normal(size=(4, 9)) + rng.normal(size=(30, 9))
+
+
+def _prepared(form, pair):
+    return form.prepare(pair[0]), form.prepare(pair[1])
+
+
+def test_it_is_a_pair_form():
+    assert isinstance(CkaForm(), PairForm)
+    assert CkaForm().smooth
+
+
+def test_unrelated_representations_with_many_units():
+    rng = np.random.default_rng(1)
+    X, Y = rng.normal(size=(100, 5000)), rng.normal(size=(100, 4000))
+    assert cka(X, Y, estimator="biased") > 0.95
+    assert abs(cka(X, Y)) < 0.05
+
+
+def test_negative_values_stay_negative():
+    rng = np.random.default_rng(2)
+    values = [cka(rng.normal(size=(12, 40)), rng.normal(size=(12, 40))) for _ in range(20)]
+    assert min(values) < 0 < max(values)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_leaving_blocks_out_is_recomputing(pair, estimator):
+    X, Y = pair
+    form = CkaForm(estimator)
+    found = form.leave_blocks_out(*_prepared(form, pair), BLOCKS)
+    for value, block in zip(found, BLOCKS, strict=True):
+        keep = np.setdiff1d(np.arange(30), block)
+        assert value == pytest.approx(cka(X[keep], Y[keep], estimator=estimator), abs=1e-10)
+
+
+def test_every_single_stimulus_left_out(pair):
+    X, Y = pair
+    form = CkaForm()
+    found = form.leave_blocks_out(*_prepared(form, pair), [np.array([i]) for i in range(30)])
+    expected = [cka(np.delete(X, i, axis=0), np.delete(Y, i, axis=0)) for i in range(30)]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_leaving_out_the_stimulus_that_holds_nearly_all_variance_keeps_digits(pair, estimator):
+    X, Y = pair[0].copy(), pair[1]
+    X[3] *= 1e4
+    form = CkaForm(estimator)
+    found = form.leave_blocks_out(form.prepare(X), form.prepare(Y), [np.array([3])])[0]
+    expected = cka(np.delete(X, 3, axis=0), np.delete(Y, 3, axis=0), estimator=estimator)
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_too_few_stimuli_left_are_not_a_number(pair):
+    form = CkaForm()
+    found = form.leave_blocks_out(*_prepared(form, pair), [np.arange(27), np.arange(26)])
+    assert np.isnan(found[0])
+    assert np.isfinite(found[1])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_restricting_is_preparing_the_subset(pair, estimator):
+    form = CkaForm(estimator)
+    rows = np.array([7, 3, 20, 11, 0, 15])
+    for matrix in pair:
+        small, direct = form.restrict(form.prepare(matrix), rows), form.prepare(matrix[rows])
+        torch.testing.assert_close(small.values, direct.values, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_permuted_is_recomputing(pair, estimator):
+    X, Y = pair
+    form = CkaForm(estimator)
+    rng = np.random.default_rng(3)
+    permutations = np.stack([rng.permutation(30) for _ in range(6)])
+    found = form.permuted([form.prepare(X), form.prepare(X[:, :5])], form.prepare(Y), permutations)
+    expected = [[cka(x, Y[p], estimator=estimator) for p in permutations] for x in (X, X[:, :5])]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_null_moments_are_those_of_sampled_permutations(pair, estimator):
+    form = CkaForm(estimator)
+    a, b = _prepared(form, pair)
+    rng = np.random.default_rng(4)
+    null = form.permuted([a], b, rng.permuted(np.tile(np.arange(30), (20_000, 1)), axis=1))[0]
+    mean, sd = form.null_moments(a, b)
+    assert abs(null.mean() - mean) < 4 * sd / np.sqrt(20_000)
+    kurtosis = np.mean(((null - mean) / sd) ** 4)
+    assert abs(null.std() / sd - 1) < 4 * np.sqrt((kurtosis - 1) / (4 * 20_000))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_constant_representation_is_undefined(pair, estimator, dtype):
+    constant = np.full((30, 3), 0.1, dtype=dtype)
+    with pytest.raises(UndefinedError, match="Y has no structure"):
+        cka(pair[0], constant, estimator=estimator)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_stimuli_that_are_all_equally_alike_are_undefined_when_debiased(pair, dtype):
+    with pytest.raises(UndefinedError, match="equally alike"):
+        cka((0.3 * np.eye(30) + 7).astype(dtype), pair[0])
+
+
+def test_bad_input_is_refused(pair):
+    X, Y = pair
+    with pytest.raises(UndefinedError, match="3 stimuli"):
+        cka(X[:3], Y[:3])
+    with pytest.raises(ChoiceError, match="'debiased'"):
+        cka(X, Y, estimator="unbiased")
+    with pytest.raises(ChoiceError, match="linear"):
+        cka(X, Y, kernel="polynomial")
+    with pytest.raises(PairingError, match="30 rows"):
+        cka(X, Y[:20])
+    form = CkaForm()
+    with pytest.raises(ResponseKindError, match="RSA"):
+        form.prepare_rdm(np.arange(6.0))
+    with pytest.raises(PairingError, match="30 stimuli"):
+        form.score(form.prepare(X), form.prepare(Y[:20]))
+    with pytest.raises(InputError, match="repeat"):
+        form.restrict(form.prepare(X), np.array([0, 1, 1, 2]))
+    with pytest.raises(InputError, match="shape"):
+        form.permuted([form.prepare(X)], form.prepare(Y), np.arange(30))
