@@ -243,8 +243,11 @@ def _number(value: Any) -> float | None:
 
 
 def _name(rows: pd.DataFrame, model: str, revision: str) -> str:
-    ranked = rows.loc[(rows["model"] == model) & (rows["revision"] == revision), "rank"].notna().any()
-    return f"{_shown(model)}  {_shown(revision)[:7]}" + ("" if ranked else "  (not ranked)")
+    own = rows[(rows["model"] == model) & (rows["revision"] == revision)]
+    notes = [] if own["rank"].notna().any() else ["not ranked"]
+    if "uncommitted_code" in own and bool(own["uncommitted_code"].any()):
+        notes.append("uncommitted code")
+    return f"{_shown(model)}  {_shown(revision)[:7]}" + (f"  ({', '.join(notes)})" if notes else "")
 
 
 def _shown(text: str, limit: int = 44) -> str:

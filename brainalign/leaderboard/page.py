@@ -189,6 +189,6 @@ def _static_line(line: Line) -> str:
     rank = f"{standing.rank} ({standing.rank_low}–{standing.rank_high})" if standing else "not ranked"
     value = "—" if score.value is None else f"{score.value:.3f}"
     span = "" if score.low is None or score.high is None else f"{score.low:.3f} – {score.high:.3f}"
-    mark = " (SIMULATED)" if line.model.simulated else ""
+    mark = (" (SIMULATED)" if line.model.simulated else "") + (" (uncommitted code)" if line.model.uncommitted else "")
     name = escape(f"{line.model.name}@{line.model.revision}")
     return f"<tr><td>{rank}</td><td>{name}{mark}</td><td>{value}</td><td>{span}</td></tr>"

@@ -19,7 +19,7 @@ def table(tmp_path: Path) -> pd.DataFrame:
     models = [
         MiniatureModel("best", 0.5, family="trained"),
         MiniatureModel("$x_1$ 🧠 " + "y" * 200, 0.3, family="random"),
-        MiniatureModel("lacking", 0.4, lacks=(("encoding.ridge.r", "late"),)),
+        MiniatureModel("lacking", 0.4, dirty=True, lacks=(("encoding.ridge.r", "late"),)),
     ]
     MiniatureBoard(simulated=True).write(tmp_path / "r", models)
     MiniatureBoard(id="plain", rois={"V4": 0.0}, ceiling=None).write(tmp_path / "r", models[:2])
@@ -49,7 +49,7 @@ def test_a_leaderboard_has_a_panel_for_the_aggregate_and_each_region(table: pd.D
     dots = [line for line in simulated.axes[0].lines if line.get_marker() == "o"]
     assert sorted(float(dot.get_xdata()[0]) for dot in dots) == pytest.approx([0.325, 0.525])
     assert "missing" in texts(figure)
-    assert any("lacking" in text and "(not ranked)" in text for text in texts(figure))
+    assert any("lacking" in text and "(not ranked, uncommitted code)" in text for text in texts(figure))
 
 
 def test_ceiling_chance_and_interval_are_drawn_where_known(table: pd.DataFrame) -> None:

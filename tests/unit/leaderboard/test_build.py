@@ -17,15 +17,16 @@ from brainalign.testing.results import MiniatureBoard, MiniatureModel
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{js}}</script><!-- 🧠 "
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> LeaderboardFiles:
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> LeaderboardFiles:
+    root = tmp_path_factory.mktemp("board")
     models = [
         MiniatureModel("best", 0.5, family="trained", n_parameters=4_652_008),
         MiniatureModel("next", 0.3, family="random", n_parameters=4_652_008, dirty=True),
         MiniatureModel(HOSTILE, 0.2, family="<b>bold</b>", lacks=(("cka.linear.debiased", "late"),)),
     ]
-    MiniatureBoard(simulated=True).write(tmp_path / "results", models)
-    return build_leaderboard(tmp_path / "results", tmp_path / "site")
+    MiniatureBoard(simulated=True).write(root / "results", models)
+    return build_leaderboard(root / "results", root / "site")
 
 
 class Page(HTMLParser):
@@ -139,7 +140,7 @@ def test_layers_choices_and_provenance_come_along(files: LeaderboardFiles) -> No
 
 
 def test_the_same_results_give_the_same_bytes(files: LeaderboardFiles, tmp_path: Path) -> None:
-    again = build_leaderboard(tmp_path / "results", tmp_path / "again")
+    again = build_leaderboard(files.html.parents[1] / "results", tmp_path / "again")
     assert [a.read_bytes() for a in files] == [b.read_bytes() for b in again]
     assert sorted(p.name for p in (tmp_path / "again").iterdir()) == [
         f"leaderboard.{suffix}" for suffix in ("csv", "html", "json", "parquet")
