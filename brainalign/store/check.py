@@ -107,7 +107,7 @@ def _litter(files: Files, place: str, pointed: str, report: CheckReport) -> list
         if name == POINTER:
             continue
         if name == pointed:
-            found += [f"{path}/{n}" for n in files.names(path) if n == PROGRESS or n.endswith(".tmp")]
+            found += [f"{path}/{n}" for n in files.names(path) if n in (PROGRESS, LOCK) or n.endswith(".tmp")]
         elif name.startswith(("e-", "r-")) and _held(files, path):
             report.busy.append(path)
         else:

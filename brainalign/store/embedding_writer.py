@@ -25,7 +25,7 @@ from brainalign.errors import (
 from brainalign.store.content import Array, Source, whole
 from brainalign.store.embeddings import WIDEST_CHUNK, LayerSpec, check_arguments, default_chunk_rows
 from brainalign.store.files import Files, store_errors
-from brainalign.store.layout import PROGRESS, canonical, embedding_place, matrix_chunks, plain
+from brainalign.store.layout import LOCK, PROGRESS, canonical, embedding_place, matrix_chunks, plain
 from brainalign.store.locks import EntryLock, take
 from brainalign.store.read import Entry, open_entry, read_pointer
 from brainalign.store.write import EntryArray, array_record, make_document, publish
@@ -83,7 +83,7 @@ class EmbeddingWriter:
         self.rows_done = 0
         self.entry_sha256: str | None = None
         self._lock: EntryLock | None = None
-        self._broken = False
+        self._broken = self._resumable = False
         with store_errors(f"opening {self.place}", files):
             self._open()
 
@@ -282,7 +282,8 @@ class EmbeddingWriter:
                     raise
                 self._files.remove(self._folder)
             with contextlib.suppress(OSError):
-                self._files.remove(f"{self._folder}/{PROGRESS}")
+                for name in (PROGRESS, LOCK):  # a reader of plain Zarr wonders at other files
+                    self._files.remove(f"{self._folder}/{name}")
         self._release()
         assert self.entry_sha256 is not None
         return self.entry_sha256

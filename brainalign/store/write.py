@@ -17,7 +17,7 @@ from brainalign import __version__
 from brainalign.errors import StoreError
 from brainalign.store.content import Array, ContentHash, Source
 from brainalign.store.files import Files, store_errors
-from brainalign.store.layout import FORMAT, POINTER, document_sha256, matrix_chunks, on_disk_names
+from brainalign.store.layout import FORMAT, LOCK, POINTER, document_sha256, matrix_chunks, on_disk_names
 from brainalign.store.locks import EntryLock, take
 from brainalign.store.read import rows_of
 from brainalign.store.zarr_files import EntryFiles
@@ -137,7 +137,10 @@ def write_entry(
                     lock.confirm()
                 arrays[name] = array_record(disk, source, array.content.hexdigest())
             document = make_document(key, options, attrs, arrays)
-            return publish(files, place, folder, document, lock, replace=replace)
+            entry_sha256 = publish(files, place, folder, document, lock, replace=replace)
+            with contextlib.suppress(OSError):
+                files.remove(f"{folder}/{LOCK}")  # a reader of plain Zarr wonders at other files
+            return entry_sha256
         except BaseException:
             with contextlib.suppress(OSError, StoreError):
                 if not _points_at(files, place, folder):

@@ -34,7 +34,7 @@ def test_a_lock_whose_folder_was_removed_is_noticed(store: Store) -> None:
     lock = take(store.files, "e-1")
     assert lock is not None
     store.files.remove("e-1")
-    with pytest.raises(StoreError, match="removed under it|taken over"):
+    with pytest.raises(StoreError, match=r"removed under it|taken over"):
         lock.confirm()
     lock.release()
 
