@@ -1,0 +1,136 @@
+"""From a layer's output for a batch to one row of features a stimulus."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from brainalign.errors import ChoiceError, InputError, ShapeError, near_names
+
+__all__ = ["BoundPooling", "Pooling", "layer_seed", "parse_pooling"]
+
+_KINDS = ("flatten", "mean", "mean-last", "cls", "srp")
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """A declared rule from an output (n, …) to features (n, f).
+
+    ============  ============================================================================================
+    ``flatten``   every number of the output
+    ``mean``      maps (n, channels, …): mean over space; tokens (n, tokens, channels): mean over tokens
+    ``mean-last`` mean over all axes but the first and the last, for maps with the channels last
+    ``cls``       tokens (n, tokens, channels): the first token
+    ``srp:d``     flatten, then a sparse random projection to d features (Li, Hastie & Church 2006,
+                  doi:10.1145/1150402.1150436), which keeps distances in expectation
+    ============  ============================================================================================
+
+    An output (n, f) is taken as it is by ``flatten``, ``mean`` and ``mean-last``. The projection is drawn from
+    :func:`layer_seed`, so that it is the same for every batch, run and set of stimuli.
+    """
+
+    kind: str
+    n_components: int | None = None
+
+    def __str__(self) -> str:
+        return f"srp:{self.n_components}" if self.kind == "srp" else self.kind
+
+    def bound(self, layer: str, shape: Sequence[int], *, seed: int) -> BoundPooling:
+        """Fix the rule for one layer; ``shape`` is its output's without the axis of stimuli, ``seed`` the layer's."""
+        if self.kind == "cls" and len(shape) != 2:
+            raise ShapeError(
+                f"pooling 'cls' needs tokens (n, tokens, channels), but layer {layer!r} gives (n, "
+                + ", ".join(map(str, shape)) + "); choose 'mean' or 'flatten'"
+            )  # fmt: skip
+        return BoundPooling(self, layer, tuple(shape), seed)
+
+
+def parse_pooling(text: str) -> Pooling:
+    """Read a pooling rule.
+
+    >>> str(parse_pooling("srp:512"))
+    'srp:512'
+    """
+    kind, _, argument = text.partition(":")
+    if kind not in _KINDS:
+        raise ChoiceError(
+            f"unknown pooling {text!r}." + near_names(kind, ["flatten", "mean", "mean-last", "cls", "srp:512"])
+        )
+    if kind != "srp":
+        if argument:
+            raise InputError(f"pooling {kind!r} takes no argument (got {text!r})")
+        return Pooling(kind)
+    if not argument.isdecimal() or int(argument) < 1:
+        raise InputError(f"a random projection needs its number of features, as in 'srp:512' (got {text!r})")
+    return Pooling("srp", int(argument))
+
+
+def layer_seed(seed: int, layer: str) -> int:
+    """Return the seed of a layer's projection: the first four bytes of SHA-256 over the seed and the layer's name.
+
+    >>> layer_seed(0, "features.3") == layer_seed(0, "features.4")
+    False
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{layer}".encode()).digest()[:4], "big")
+
+
+@dataclass(frozen=True)
+class BoundPooling:
+    """A pooling rule for one layer of known output shape."""
+
+    rule: Pooling
+    layer: str
+    shape: tuple[int, ...]
+    seed: int
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a stimulus."""
+        whole = math.prod(self.shape)
+        if self.rule.kind == "srp":
+            return self.rule.n_components if self.projects and self.rule.n_components else whole
+        if self.rule.kind == "flatten" or len(self.shape) < 2:
+            return whole
+        return self.shape[-1] if self._channels_last else self.shape[0]
+
+    @property
+    def projects(self) -> bool:
+        """Whether a projection takes place: fewer features than asked for are kept as they are."""
+        return self.rule.n_components is not None and self.rule.n_components < math.prod(self.shape)
+
+    @property
+    def _channels_last(self) -> bool:
+        return self.rule.kind in ("mean-last", "cls") or (self.rule.kind == "mean" and len(self.shape) == 2)
+
+    def __call__(self, output: torch.Tensor) -> torch.Tensor:
+        """Pool an output (n, …) to features (n, n_features), in float32 or float64."""
+        # 16-bit outputs overflow in sums
+        values = output if output.dtype == torch.float64 else output.float()
+        if self.rule.kind == "cls":
+            return values[:, 0]
+        if self.rule.kind in ("mean", "mean-last") and values.ndim > 2:
+            if not self._channels_last:
+                return values.flatten(2).mean(2)
+            return values.flatten(1, -2).mean(1)
+        flat = values.reshape(values.shape[0], -1)
+        if not self.projects:
+            return flat
+        projected = self._projection @ flat.cpu().numpy().T
+        return torch.from_numpy(np.ascontiguousarray(projected.T))
+
+    @cached_property
+    def _projection(self) -> Any:
+        from sklearn.random_projection import SparseRandomProjection
+
+        whole = math.prod(self.shape)
+        drawn = SparseRandomProjection(self.rule.n_components, random_state=self.seed)
+        # only the shape is looked at: a broadcast zero costs no memory
+        drawn.fit(np.broadcast_to(np.float32(0), (1, whole)))
+        return drawn.components_.astype(np.float32)

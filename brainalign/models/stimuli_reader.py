@@ -1,0 +1,162 @@
+"""The images of a stimulus set, from the folder, zip or HDF5 file that the store names, with their hashes checked."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+from brainalign.errors import ChoiceError, DatasetError, ImageError
+
+__all__ = ["StimulusReader", "decode_image", "to_rgb"]
+
+
+class StimulusReader:
+    """Read the images of a stimulus set by row number.
+
+    Parameters
+    ----------
+    table
+        ``Store.stimuli(set)``: columns ``stimulus``, ``file`` and ``sha256``; ``attrs`` hold ``source`` (a path) and
+        ``kind``: ``folder`` (``file`` is relative to it), ``zip`` (a member) or ``hdf5`` (``<dataset>/<row>``: uint8
+        pixels (height, width, 3) or (height, width); the hash is that of these bytes).
+
+    Raises
+    ------
+    DatasetError
+        The set has no images, its source is gone, or an image is missing or has other bytes than when it was recorded.
+    ImageError
+        An image that does not decode.
+    """
+
+    def __init__(self, table: pd.DataFrame, *, stimulus_set: str) -> None:
+        self.stimulus_set = stimulus_set
+        self.ids = [str(s) for s in table["stimulus"]]
+        self._files = [str(f) for f in table["file"]] if "file" in table else []
+        self._sha256 = list(table["sha256"]) if "sha256" in table else [None] * len(self.ids)
+        self._kind, self._open = _open_source(table.attrs, stimulus_set)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __enter__(self) -> StimulusReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if hasattr(self._open, "close"):
+            self._open.close()
+
+    def image(self, row: int) -> Image.Image:
+        """Return one image, upright and in RGB."""
+        if self._kind == "hdf5":
+            return Image.fromarray(self._pixels(row)).convert("RGB")
+        return decode_image(self._checked(row, self._bytes(row)), name=self._name(row))
+
+    def _name(self, row: int) -> str:
+        return f"{self.ids[row]!r} ({self._files[row]} in {self.stimulus_set!r})"
+
+    def _checked(self, row: int, data: bytes) -> bytes:
+        recorded = self._sha256[row]
+        if isinstance(recorded, str) and recorded and hashlib.sha256(data).hexdigest() != recorded:
+            raise DatasetError(
+                f"stimulus {self._name(row)} has other bytes than when it was recorded (sha256 {recorded[:12]}…): "
+                "restore the file, or record the images as a new stimulus set"
+            )
+        return data
+
+    def _bytes(self, row: int) -> bytes:
+        file = self._files[row]
+        try:
+            if self._kind == "zip":
+                return bytes(self._open.read(file))
+            path = self._open / file
+            if not path.resolve().is_relative_to(self._open.resolve()):
+                raise DatasetError(f"stimulus {self._name(row)} lies outside the folder of its set")
+            return bytes(path.read_bytes())
+        except (KeyError, OSError) as error:
+            raise DatasetError(f"stimulus {self._name(row)} is not there any more: {error}") from error
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise ImageError(f"stimulus {self._name(row)} cannot be read from its zip file: {error}") from error
+
+    def _pixels(self, row: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        dataset, _, index = self._files[row].rpartition("/")
+        try:
+            pixels = np.asarray(self._open[dataset][int(index)])
+        except (KeyError, ValueError, IndexError, OSError) as error:
+            raise DatasetError(f"stimulus {self._name(row)} is not in its HDF5 file: {error}") from error
+        if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+            raise ImageError(
+                f"stimulus {self._name(row)} must be uint8 (height, width, 3) or (height, width), "
+                f"got {pixels.dtype} {pixels.shape}"
+            )
+        self._checked(row, pixels.tobytes())
+        return pixels
+
+
+def _open_source(attrs: Any, stimulus_set: str) -> tuple[str, Any]:
+    source, kind = attrs.get("source"), attrs.get("kind")
+    if not source or not kind:
+        raise DatasetError(
+            f"stimulus set {stimulus_set!r} was recorded without images: import it again with the folder, zip or "
+            "HDF5 file that holds them"
+        )
+    path = Path(source)
+    if not path.exists():
+        raise DatasetError(f"the images of stimulus set {stimulus_set!r} were at {path}, and nothing is there now")
+    if kind == "folder":
+        return kind, path
+    if kind == "zip":
+        try:
+            return kind, zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise DatasetError(f"{path} is not a zip file: {error}") from error
+    if kind == "hdf5":
+        import h5py
+
+        try:
+            return kind, h5py.File(path, "r")
+        except OSError as error:
+            raise DatasetError(f"{path} is not an HDF5 file: {error}") from error
+    raise ChoiceError(f"stimulus set {stimulus_set!r} has images of unknown kind {kind!r}: folder, zip or hdf5")
+
+
+def decode_image(data: bytes, *, name: str) -> Image.Image:
+    """Decode the bytes of an image file, upright and in RGB; ``name`` is for the error.
+
+    Raises
+    ------
+    ImageError
+        Not an image, cut off, or too large to be one.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return to_rgb(ImageOps.exif_transpose(image))
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise ImageError(f"stimulus {name} does not decode as an image: {error}") from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Bring any mode to 8-bit RGB.
+
+    Grey is repeated, 16-bit grey keeps its upper byte, transparency is laid over white (dropping it would show
+    colours that nobody sees), CMYK is converted as Pillow does.
+    """
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"pixels of type {image.mode!r} have no fixed range")
+        return Image.fromarray((values.astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        over = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
+    # convert() of an RGB image copies: the lazy file may be closed
+    return image.convert("RGB")
