@@ -190,14 +190,14 @@ class _Run:
         embeddings = self.store.embeddings(self.embedding, stimuli=self._stimulus_set())
         attrs = embeddings.attrs
         bench = self.benchmark
-        return Result(
-            embedding={
+        fields: dict[str, Any] = {
+            "embedding": {
                 "model": attrs["model"],
                 "revision": attrs["revision"],
                 "entry_sha256": "+".join(sorted({panel.embedding_sha256 for panel in self.panels})),
                 "attributes": dict(attrs.get("attributes", {})),
             },
-            benchmark={
+            "benchmark": {
                 "id": bench.id,
                 "version": bench.version,
                 "sha256": bench.sha256(),
@@ -209,13 +209,14 @@ class _Run:
                     for s in panel.subjects
                 ],
             },
-            metric={"id": metric.id, "version": metric.version, "params": dict(metric.params)},
-            protocol=bench.model_dump(mode="json", exclude={"title", "metrics", "aggregation"}),
-            passed={"embedding": self.embedding, "benchmark": bench.id},
-            simulated=any(s.simulated for panel in self.panels for s in panel.subjects),
-            rows=rows,
-            provenance=provenance(seed=bench.seed, seconds=seconds),
-        )
+            "metric": {"id": metric.id, "version": metric.version, "params": dict(metric.params)},
+            "protocol": bench.model_dump(mode="json", exclude={"title", "metrics", "aggregation"}),
+            "passed": {"embedding": self.embedding, "benchmark": bench.id},
+            "simulated": any(s.simulated for panel in self.panels for s in panel.subjects),
+            "rows": rows,
+            "provenance": provenance(seed=bench.seed, seconds=seconds),
+        }
+        return Result.model_validate(fields)
 
     def _stimulus_set(self) -> str:
         first = self.panels[0].subjects[0]
@@ -225,7 +226,7 @@ class _Run:
 
 def _table(result: Result) -> pd.DataFrame:
     table = pd.DataFrame([dict(row) for row in result.rows])
-    front = {
+    front: dict[str, Any] = {
         "model": result.embedding.model,
         "revision": result.embedding.revision,
         "benchmark": result.benchmark.id,

@@ -58,7 +58,11 @@ def noise_free_scores(
     for metric_id in benchmark.metrics:
         metric = get_metric(metric_id)
         chosen = table[(table["metric"] == metric_id) & (table["layer"] == SELECTED)]
-        choices = {(row.subject, row.roi): tuple(row.choice) for row in chosen.itertuples() if row.choice is not None}
+        choices = {
+            (str(row["subject"]), str(row["roi"])): tuple(map(str, row["choice"]))
+            for row in chosen.to_dict("records")
+            if row["choice"] is not None
+        }
         for panel, clean in zip(noisy, truth, strict=True):
             scores = _encoding(panel, clean, metric, choices) if metric.form is None else None
             found = scores if scores is not None else _symmetric(clean, metric, choices)
@@ -99,7 +103,8 @@ def _encoding(
     found: dict[Keys, float] = {}
     by_fold: dict[Keys, FloatArray] = {}
     for layer, X in panel.layers.items():
-        predictions = EncodingPlan(X, folds=panel.folds, seed=panel.benchmark.seed).fit(Y, predictions=True).predictions
+        plan = EncodingPlan(X, folds=panel.folds, seed=panel.benchmark.seed)
+        predictions = np.asarray(plan.fit(Y, predictions=True).predictions)
         scores = np.stack([_column_scores(predictions[t], truth[t], str(metric.quantity)) for _, t in panel.folds])
         for target in targets:
             key = (target.subject.name, target.roi, layer)

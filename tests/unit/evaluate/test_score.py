@@ -1,0 +1,167 @@
+"""Scoring a toy data set with known answers."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import brainalign as ba
+from brainalign.benchmarks import Benchmark
+from brainalign.errors import ChoiceError, ResponseKindError, ResultConflictError
+from brainalign.evaluate import Results
+from brainalign.results import read_blocks, read_neuroids
+from brainalign.stats import make_blocks
+from brainalign.store import Store
+from brainalign.testing.toy import MODEL, make_toy_rdms, make_toy_store
+
+BENCHMARK = Benchmark(id="toy", dataset="toy", groups="group", blocks=20, n_permutations=99, encoding_permutations=30)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = make_toy_store(tmp_path_factory.mktemp("toy"))
+    make_toy_rdms(store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def scored(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
+    folder = tmp_path_factory.mktemp("results")
+    return ba.score(MODEL, BENCHMARK, store, results=folder), folder
+
+
+def rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
+def test_every_cell_is_there_and_signal_beats_noise(scored: tuple) -> None:
+    table = scored[0].table
+    assert len(table) == 4 * 2 * 2 * 3
+    assert table["value"].notna().all()
+    assert table["reason"].isna().all()
+    for metric in BENCHMARK.metrics:
+        signal, noise = rows(table, metric=metric, layer="signal|mean"), rows(table, metric=metric, layer="noise|mean")
+        assert signal["value"].min() > noise["value"].max()
+        assert (signal["p"] <= 0.05).all()
+        assert noise["low"].le(noise["chance"]).mean() >= 0.75
+    assert table["simulated"].all()
+
+
+def test_layer_is_chosen_in_the_training_folds(scored: tuple) -> None:
+    selected = rows(scored[0].table, layer="selected")
+    for row in selected.itertuples():
+        assert set(row.choice) == {"signal|mean"}
+        assert len(row.choice) == (5 if row.metric == "encoding.ridge.r" else 2)
+    assert (rows(selected, metric="mutual-knn.k10")["n_stimuli"] == 60).all()
+    assert np.allclose(rows(selected, metric="mutual-knn.k10")["chance"].astype(float), 10 / 59)
+
+
+def test_normalised_values_reach_one_for_the_model_that_made_the_responses(scored: tuple) -> None:
+    signal = rows(scored[0].table, metric="encoding.ridge.r", layer="signal|mean")
+    assert np.allclose(signal["normalised"].astype(float), 1.0, atol=0.03)
+    assert (signal["ceiling"].astype(float) < 0.96).all()
+    neighbours = rows(scored[0].table, metric="mutual-knn.k10")
+    assert neighbours["normalised"].isna().all()
+    assert neighbours["ceiling_reason"].str.contains("no ceiling").all()
+
+
+def test_constant_neuroid_is_left_out_and_counted(scored: tuple) -> None:
+    encoding = rows(scored[0].table, metric="encoding.ridge.r")
+    assert (rows(encoding, roi="V1")["n_excluded"] == 1).all()
+    assert (rows(encoding, roi="IT")["n_excluded"] == 0).all()
+
+
+def test_blocks_are_the_score_without_them(store: Store, scored: tuple) -> None:
+    path = next(file for file in scored[0].files if file.name.startswith("cka"))
+    blocks = read_blocks(path)
+    joined = ba.join(ba.average_repeats(store.responses("toy", "one")), store.embeddings(MODEL, stimuli="images"))
+    X, Y = np.asarray(joined.X["signal|mean"]), np.asarray(joined.Y["response"])[:, :15]
+    cells = rows(blocks, subject="one", roi="V1", layer="signal|mean").sort_values("block")
+    assert len(cells) == 20
+    assert cells["n_left_out"].sum() == 120
+    parts = make_blocks(120, groups=[f"g{i // 2}" for i in range(120)], limit=20)
+    for block, value in zip(parts[:3], cells["value"][:3], strict=True):
+        keep = np.setdiff1d(np.arange(120), block)
+        assert value == pytest.approx(ba.cka(X[keep], Y[keep]), abs=1e-6)
+
+
+def test_neuroids_are_kept(scored: tuple) -> None:
+    path = next(file for file in scored[0].files if file.name.startswith("encoding"))
+    neuroids = read_neuroids(path)
+    part = rows(neuroids, subject="two", roi="IT", layer="signal|mean")
+    assert part["neuroid"].tolist() == list(range(10, 30))
+    row = rows(scored[0].table, metric="encoding.ridge.r", subject="two", roi="IT", layer="signal|mean").iloc[0]
+    assert row["value"] == pytest.approx(part["r"].mean())
+    assert row["ceiling"] == pytest.approx(np.sqrt(part["ceiling"]).mean())
+
+
+def test_a_second_run_reads_and_another_protocol_stops(store: Store, scored: tuple) -> None:
+    first, folder = scored
+    again = ba.score(MODEL, BENCHMARK, store, results=folder)
+    assert again.reused == list(BENCHMARK.metrics)
+    pd.testing.assert_frame_equal(again.table, first.table)
+    with pytest.raises(ResultConflictError, match="seed"):
+        ba.score(MODEL, BENCHMARK.model_copy(update={"seed": 1}), store, results=folder)
+
+
+def test_nothing_is_written_without_a_folder(store: Store) -> None:
+    result = ba.score(MODEL, BENCHMARK, store, metrics=["cka.linear.debiased"])
+    assert result.files == []
+
+
+def test_responses_that_came_averaged_have_no_ceiling_and_say_why(tmp_path: Path) -> None:
+    store = make_toy_store(tmp_path, averaged="14 repeats, averaged by the authors", subjects=("one",))
+    table = ba.score(MODEL, BENCHMARK, store).table
+    assert table["ceiling"].isna().all()
+    assert table["normalised"].isna().all()
+    assert rows(table, metric="encoding.ridge.r")["ceiling_reason"].str.contains("averaged by the authors").all()
+    assert (rows(table, metric="encoding.ridge.r", roi="V1")["n_excluded"] == 1).all()
+
+
+def test_subjects_with_stimuli_of_their_own(tmp_path: Path) -> None:
+    store = make_toy_store(tmp_path, own_stimuli=True)
+    table = ba.score(MODEL, BENCHMARK, store, results=tmp_path / "results").table
+    assert sorted(table["subject"].unique()) == ["one", "two"]
+    assert rows(table, layer="signal|mean")["value"].min() > rows(table, layer="noise|mean")["value"].max()
+
+
+def test_rdms_alone_take_rsa_with_a_ceiling_across_subjects(store: Store) -> None:
+    result = ba.score(MODEL, "toy-rdms", store)
+    assert set(result.table["metric"]) == {"rsa.correlation.rho-a"}
+    signal = rows(result.table, layer="signal|mean")
+    assert (signal["ceiling_kind"] == "correlation").all()
+    assert (signal["ceiling"].astype(float) < signal["ceiling_high"].astype(float)).all()
+    assert signal["value"].min() > 0.3
+    for metric in ("encoding.ridge.r", "cka.linear.debiased", "mutual-knn.k10"):
+        with pytest.raises(ResponseKindError, match="RDMs"):
+            ba.score(MODEL, "toy-rdms", store, metrics=[metric])
+
+
+def test_unknown_names_offer_near_ones(store: Store) -> None:
+    with pytest.raises(ChoiceError, match=r"cka\.linear\.debiased"):
+        ba.score(MODEL, BENCHMARK, store, metrics=["cka.linear.debaised"])
+    with pytest.raises(ChoiceError, match="'V1'"):
+        ba.score(MODEL, BENCHMARK.model_copy(update={"rois": ("V11",)}), store)
+    with pytest.raises(ChoiceError, match="'one'"):
+        ba.score(MODEL, BENCHMARK.model_copy(update={"subjects": ("ones",)}), store)
+    with pytest.raises(ChoiceError, match="'group'"):
+        ba.score(MODEL, BENCHMARK.model_copy(update={"groups": "groups"}), store)
+
+
+def test_choosing_among_layers_of_noise_does_not_pay(tmp_path: Path) -> None:
+    """The best of many unrelated layers, chosen on other stimuli, scores around chance."""
+    store = make_toy_store(tmp_path, subjects=("one",))
+    rng = np.random.default_rng(1)
+    ids = [f"images-{i:03d}" for i in range(120)]
+    layers = {f"layer{i:02d}": rng.standard_normal((120, 30)).astype(np.float32) for i in range(20)}
+    store.put_embeddings("noise-net", "ba9876543210", "images", layers, stimuli=ids, attrs={})
+    table = ba.score("noise-net", BENCHMARK, store).table
+    for metric in ("encoding.ridge.r", "cka.linear.debiased", "rsa.correlation.rho-a"):
+        each = rows(table, metric=metric)
+        best = each[each["layer"] != "selected"].groupby("roi")["value"].max().mean()
+        assert rows(each, layer="selected")["value"].mean() < best
+        selected = rows(each, layer="selected")
+        assert ((selected["low"] < 0) & (selected["high"] > 0)).all()
