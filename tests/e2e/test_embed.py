@@ -24,8 +24,7 @@ from brainalign.errors import (
     UnknownLayerError,
     UnknownModelError,
 )
-from brainalign.models import Preprocessing, embed, load_network
-from brainalign.models import extract as extraction
+from brainalign.models import Preprocessing, embed, extract, load_network, streaming
 from brainalign.models.stimuli_reader import decode_image
 from brainalign.store import open_store
 
@@ -143,14 +142,14 @@ def test_the_same_embedding_twice_is_equal_to_the_bit(store, tmp_path):
 
 def test_an_embedding_that_is_there_returns_at_once(store, monkeypatch):
     key = run(store)
-    monkeypatch.setattr(extraction, "StimulusReader", pytest.fail)  # not even an image is opened
+    monkeypatch.setattr(extract, "StimulusReader", pytest.fail)  # not even an image is opened
     assert run(store) == key
 
 
 def test_layers_that_are_all_there_need_no_pass(store, monkeypatch):
     key = run(store)
     before = store.embeddings(key, stimuli="set").attrs["entry_sha256"]
-    monkeypatch.setattr(extraction._Run, "write", pytest.fail)
+    monkeypatch.setattr(streaming.Extraction, "write", pytest.fail)
     assert run(store, layers="h*") == key
     assert store.embeddings(key, stimuli="set").attrs["entry_sha256"] == before
 
@@ -193,8 +192,8 @@ def test_interrupted_and_resumed_equals_uninterrupted(store, tmp_path, monkeypat
     other = open_store(tmp_path / "other")
     other.put_stimuli("set", table(folder_of(store)), source=str(folder_of(store)), kind="folder")
     whole = other.embeddings(run(other), stimuli="set")
-    monkeypatch.setattr(extraction, "_CHUNK_ROWS", 8)
-    rows, done = extraction.Forward.rows, []
+    monkeypatch.setattr(streaming, "_CHUNK_ROWS", 8)
+    rows, done = streaming.Forward.rows, []
 
     def stops(self, images, batching, ids):
         if len(done) == after:
@@ -202,13 +201,13 @@ def test_interrupted_and_resumed_equals_uninterrupted(store, tmp_path, monkeypat
         done.append(ids)
         return rows(self, images, batching, ids)
 
-    monkeypatch.setattr(extraction.Forward, "rows", stops)
+    monkeypatch.setattr(streaming.Forward, "rows", stops)
     with pytest.raises(Interrupted):
         run(store)
     assert store.models() == []  # nothing that a reader sees
     resumed = []
     monkeypatch.setattr(
-        extraction.Forward, "rows", lambda self, im, b, ids: (resumed.extend(ids), rows(self, im, b, ids))[1]
+        streaming.Forward, "rows", lambda self, im, b, ids: (resumed.extend(ids), rows(self, im, b, ids))[1]
     )
     there = store.embeddings(run(store), stimuli="set")
     assert len(resumed) == N - after // 2 * 8  # whole chunks are kept
@@ -420,16 +419,16 @@ def test_efficientnets_know_their_classes(store, shared_data, name, least):
 def test_a_killed_process_leaves_nothing_that_a_reader_sees(store, tmp_path):
     code = f"""
 import os
-from brainalign.models import embed, extract
+from brainalign.models import embed, streaming
 from brainalign.store import open_store
-extract._CHUNK_ROWS = 8
-rows, seen = extract.Forward.rows, []
+streaming._CHUNK_ROWS = 8
+rows, seen = streaming.Forward.rows, []
 def dies(self, images, batching, ids):
     seen.append(ids)
     if len(seen) == 4:
         os._exit(9)
     return rows(self, images, batching, ids)
-extract.Forward.rows = dies
+streaming.Forward.rows = dies
 embed("pixels", "set", open_store({str(tmp_path / "store")!r}), batch_size=4)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
