@@ -1,0 +1,91 @@
+"""Data on disk to labelled responses: one module a dataset, and importers for a laboratory's own data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from brainalign.datasets.generic import import_responses
+from brainalign.datasets.images import import_images
+from brainalign.datasets.macaque_v4 import ingest_macaque_v4
+from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
+from brainalign.datasets.objects92 import ingest_objects92
+from brainalign.datasets.rdms import import_rdms
+from brainalign.datasets.report import ImportReport, IngestReport
+from brainalign.datasets.simulated import simulate_cortex
+from brainalign.errors import ChoiceError, near_names
+
+if TYPE_CHECKING:
+    from brainalign.store import Store
+
+__all__ = [
+    "DATASETS",
+    "ImportReport",
+    "IngestReport",
+    "import_images",
+    "import_rdms",
+    "import_responses",
+    "ingest",
+    "make_natural_scenes",
+    "simulate_cortex",
+]
+
+DATASETS: dict[str, Callable[..., IngestReport]] = {
+    "macaque-v4": ingest_macaque_v4,
+    "natural-scenes": ingest_natural_scenes,
+    "objects92": ingest_objects92,
+    "simulated-cortex": simulate_cortex,
+}
+"""Reader of each dataset by its manifest id."""
+
+
+def ingest(
+    dataset_id: str,
+    root: str | Path | None,
+    store: Store,
+    *,
+    subjects: Sequence[str] | None = None,
+    variant: str | None = None,
+    **options: Any,
+) -> IngestReport:
+    """Bring a known dataset from its files into the store.
+
+    Parameters
+    ----------
+    dataset_id : str
+        As in `DATASETS`, and in the manifests.
+    root : path or None
+        Folder of the files, as they were released; ``None`` for datasets that are made and not read.
+    store : Store
+    subjects : sequence of str, optional
+        Default: all.
+    variant : str, optional
+        Default: the one that the dataset's benchmark uses.
+    **options
+        Of the dataset's reader.
+
+    Returns
+    -------
+    IngestReport
+        What was brought in; a repeated call finds it there and writes nothing.
+
+    Raises
+    ------
+    ChoiceError
+        If the dataset, a subject, the variant or an option is unknown; near names are offered.
+    DatasetError
+        If files are absent or are not what the layout says.
+    VariantError
+        If the variant is in the store with other options or content.
+    """
+    if dataset_id not in DATASETS:
+        raise ChoiceError(f"no reader for dataset {dataset_id!r}.{near_names(dataset_id, DATASETS)}")
+    reader = DATASETS[dataset_id]
+    known = (reader.__kwdefaults__ or {}).keys() - {"subjects", "variant"}
+    for option in options:
+        if option not in known:
+            raise ChoiceError(
+                f"the reader of {dataset_id!r} has no option {option!r}.{near_names(option, sorted(known))}"
+            )
+    return reader(root, store, subjects=subjects, variant=variant, **options)

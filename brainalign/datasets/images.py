@@ -1,0 +1,342 @@
+"""Images of a folder or a zip as a stimulus set: ids, hashes, colour prints."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+from brainalign.errors import ChoiceError, DatasetError, ImageError, near_names
+
+if TYPE_CHECKING:
+    from brainalign.store import Store
+
+__all__ = [
+    "ImageSource",
+    "bundle_images",
+    "colour_print",
+    "folder_beside",
+    "import_images",
+    "iter_images",
+    "open_images",
+    "write_zip",
+]
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+ID_FORMS = ("stem", "name", "path")
+
+
+class ImageSource(Protocol):
+    """Where image bytes lie: a folder or an open zip."""
+
+    kind: str
+
+    def names(self) -> list[str]:
+        """Relative paths of all images, sorted."""
+
+    def read(self, name: str) -> bytes:
+        """Bytes of one image."""
+
+
+class _Folder:
+    kind = "folder"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> list[str]:
+        files = (path.relative_to(self.root) for path in self.root.rglob("*") if path.is_file())
+        return sorted(path.as_posix() for path in files if _is_image(path.as_posix()))
+
+    def read(self, name: str) -> bytes:
+        try:
+            return (self.root / name).read_bytes()
+        except OSError as error:
+            raise DatasetError(f"image {name!r} cannot be read from {self.root}: {error}") from error
+
+
+class _Zip:
+    kind = "zip"
+
+    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+        self.archive, self.path = archive, path
+
+    def names(self) -> list[str]:
+        return sorted(info.filename for info in self.archive.infolist() if _is_image(info.filename))
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self.archive.read(name)
+        # zipfile: KeyError no member, RuntimeError encrypted, NotImplementedError unknown compression
+        except (KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, OSError) as error:
+            raise DatasetError(f"image {name!r} cannot be read from {self.path}: {error}") from error
+
+
+@contextmanager
+def open_images(source: str | Path) -> Iterator[ImageSource]:
+    """Open a folder or a zip of images.
+
+    Raises
+    ------
+    DatasetError
+        If ``source`` is neither a folder nor a readable zip.
+    """
+    path = Path(source)
+    if path.is_dir():
+        yield _Folder(path)
+        return
+    if not path.is_file():
+        raise DatasetError(f"{path} does not exist; expected a folder or a zip of images.")
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DatasetError(f"{path} is not a folder and not a readable zip: {error}") from error
+    with archive:
+        yield _Zip(archive, path)
+
+
+def import_images(
+    store: Store,
+    set: str,
+    source: str | Path,
+    *,
+    pattern: str | None = None,
+    groups: Mapping[str, str] | Sequence[str] | None = None,
+    id_from: str = "stem",
+    ids: Mapping[str, str] | Sequence[str] | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Register a folder or zip of images as a stimulus set.
+
+    Parameters
+    ----------
+    store : Store
+        Where the table of stimuli is written; the images stay where they are.
+    set : str
+        Name of the stimulus set.
+    source : path
+        Folder (searched through all levels) or zip (members in folders included) with the images.
+    pattern : str, optional
+        Shell pattern that the relative path must match, as ``"shown/*.png"``.
+    groups : mapping or sequence, optional
+        Source that stimuli share, as the photograph that crops come from: by stimulus id, or in order of the
+        stimuli. Becomes column ``group``.
+    id_from : {"stem", "name", "path"}
+        Stimulus id from the file name without ending, the file name, or the relative path.
+    ids : mapping or sequence, optional
+        Stimulus ids by relative path (images not named are left out), or in sorted order of the paths. Replaces
+        ``id_from``.
+    attrs : mapping, optional
+        Kept with the set (licence, citation).
+
+    Returns
+    -------
+    DataFrame
+        One row an image, in sorted order of the paths: stimulus, file, bytes, sha256, print, width, height, group
+        where given.
+
+    Raises
+    ------
+    DatasetError
+        If there is no image, ids repeat, or ``ids`` or ``groups`` do not fit.
+    ImageError
+        If an image does not decode; names it.
+
+    Notes
+    -----
+    Every image is read and decoded once; memory holds one image at a time.
+    """
+    with open_images(source) as images:
+        names = _named(images, source, pattern, id_from, ids)
+        rows = [{"stimulus": stimulus, **_describe(images.read(file), file)} for file, stimulus in names.items()]
+        kind = images.kind
+    table = pd.DataFrame(rows)
+    if groups is not None:
+        table["group"] = _in_order(groups, list(table["stimulus"]))
+    where = str(Path(source).resolve())
+    store.put_stimuli(set, table, source=where, kind=kind, attrs=dict(attrs or {}))
+    return table
+
+
+def bundle_images(path: Path, sources: Mapping[str, str | Path]) -> list[str]:
+    """Gather images of several folders or zips in one zip, bytes unchanged, as ``<name>/<file name>``.
+
+    Returns the sorted member names. A set of images has one source; this makes one of many.
+
+    Raises
+    ------
+    DatasetError
+        If two images of one source have the same file name.
+    """
+    return sorted(write_zip(path, _members_of(sources)))
+
+
+def write_zip(path: Path, members: Iterable[tuple[str, bytes]]) -> list[str]:
+    """Write (name, bytes) into a zip, whole or not at all, with equal bytes from run to run; return the names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    names = {}
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            for name, data in members:
+                if name in names:
+                    raise DatasetError(f"two images would both be {name!r} in {path}; their file names must differ.")
+                names[name] = len(data)
+                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return list(names)
+
+
+def folder_beside(store: Store) -> Path:
+    """Folder ``<store>-images`` beside a store on this disk, for images that are made or gathered.
+
+    Raises
+    ------
+    DatasetError
+        If the store is not on this disk.
+    """
+    url = str(store.url)
+    if "://" in url and not url.startswith("file://"):
+        raise DatasetError(f"the store {url} is not on this disk; say in which folder its images shall lie.")
+    root = Path(url.removeprefix("file://")).resolve()
+    return root.with_name(f"{root.name}-images")
+
+
+def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
+    """Yield every stimulus of a set as (id, RGB image), in the order of its table.
+
+    Raises
+    ------
+    DatasetError
+        If the images are gone, or a file's bytes are not those that were imported.
+    ImageError
+        If an image does not decode.
+    """
+    table = store.stimuli(set)
+    source = table.attrs.get("source")
+    if not source:
+        raise DatasetError(f"stimulus set {set!r} has no images in this store, only ids.")
+    with open_images(source) as images:
+        for row in table.itertuples():
+            data = images.read(str(row.file))
+            if hashlib.sha256(data).hexdigest() != row.sha256:
+                raise DatasetError(
+                    f"image {row.file!r} in {source} is not the one that was imported as stimulus {row.stimulus!r} "
+                    "(sha256 differs); restore the file or import the images again."
+                )
+            yield str(row.stimulus), _decode(data, str(row.file))
+
+
+def colour_print(image: Image.Image) -> str:
+    """Return the 8 x 8 average colours of an image as 384 hexadecimal digits.
+
+    Two decoders of the same JPEG may differ in single pixels; their prints agree within a few levels.
+
+    >>> colour_print(Image.new("RGB", (20, 20), (255, 0, 16)))[:6]
+    'ff0010'
+    """
+    return np.asarray(image.convert("RGB").resize((8, 8), Image.Resampling.BOX), dtype=np.uint8).tobytes().hex()
+
+
+def _members_of(sources: Mapping[str, str | Path]) -> Iterator[tuple[str, bytes]]:
+    for source_name, source in sources.items():
+        with open_images(source) as images:
+            for name in images.names():
+                yield f"{source_name}/{PurePosixPath(name).name}", images.read(name)
+
+
+def _is_image(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+    return PurePosixPath(name).suffix.lower() in SUFFIXES and not hidden
+
+
+def _named(
+    images: ImageSource,
+    source: str | Path,
+    pattern: str | None,
+    id_from: str,
+    ids: Mapping[str, str] | Sequence[str] | None,
+) -> dict[str, str]:
+    if id_from not in ID_FORMS:
+        raise ChoiceError(f"id_from={id_from!r} is not known.{near_names(id_from, ID_FORMS)}")
+    files = [name for name in images.names() if pattern is None or fnmatch(name, pattern)]
+    if not files:
+        wanted = f" that match {pattern!r}" if pattern else ""
+        raise DatasetError(f"no images{wanted} in {source}; known endings: {', '.join(sorted(SUFFIXES))}.")
+    if isinstance(ids, Mapping):
+        absent = [file for file in ids if file not in frozenset(files)]
+        if absent:
+            raise DatasetError(f"{len(absent)} images of ids are not in {source}, first {absent[0]!r}.")
+        named = {file: str(ids[file]) for file in files if file in ids}
+    elif ids is not None:
+        if len(ids) != len(files):
+            raise DatasetError(f"{len(ids)} ids were given for {len(files)} images in {source}.")
+        named = dict(zip(files, map(str, ids), strict=True))
+    else:
+        named = {file: _id(file, id_from) for file in files}
+    _refuse_duplicates(named, source)
+    return named
+
+
+def _id(file: str, form: str) -> str:
+    path = PurePosixPath(file)
+    return {"stem": path.stem, "name": path.name, "path": file}[form]
+
+
+def _refuse_duplicates(named: dict[str, str], source: str | Path) -> None:
+    seen: dict[str, str] = {}
+    for file, stimulus in named.items():
+        if stimulus in seen:
+            raise DatasetError(
+                f"images {seen[stimulus]!r} and {file!r} in {source} would both be stimulus {stimulus!r}; "
+                "take ids from the path (id_from='path'), narrow the pattern, or give ids."
+            )
+        seen[stimulus] = file
+
+
+def _in_order(groups: Mapping[str, str] | Sequence[str], stimuli: list[str]) -> list[str]:
+    if isinstance(groups, Mapping):
+        absent = [stimulus for stimulus in stimuli if stimulus not in groups]
+        if absent:
+            raise DatasetError(
+                f"groups name no source for {len(absent)} of {len(stimuli)} stimuli, first {absent[0]!r}."
+            )
+        return [str(groups[stimulus]) for stimulus in stimuli]
+    if len(groups) != len(stimuli):
+        raise DatasetError(f"{len(groups)} groups were given for {len(stimuli)} stimuli.")
+    return [str(group) for group in groups]
+
+
+def _describe(data: bytes, file: str) -> dict[str, Any]:
+    image = _decode(data, file)
+    return {
+        "file": file,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "print": colour_print(image),
+        "width": image.width,
+        "height": image.height,
+    }
+
+
+def _decode(data: bytes, file: str) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except (
+        Exception
+    ) as error:  # decoders of damaged files raise OSError, SyntaxError, ValueError, struct.error and more
+        raise ImageError(f"image {file!r} does not decode ({len(data)} bytes): {error}") from error
