@@ -60,11 +60,16 @@ class FoldSolver:
 
 @dataclass(frozen=True)
 class Panel:
-    """Targets ``start`` … of all stimuli, less their means, in the precision of the products."""
+    """Targets ``start`` … of all stimuli, less their means, in the precision of the products.
+
+    They are given as multiples of ``unit``, the power of two above their largest deviation, so that squares neither
+    overflow nor vanish in float32.
+    """
 
     start: int
     values: torch.Tensor
     mean: torch.Tensor
+    unit: torch.Tensor
     scale: torch.Tensor
 
     @classmethod
@@ -72,11 +77,13 @@ class Panel:
         """Centre the columns ``start`` … ``stop``."""
         given = targets[:, start:stop]
         mean = given.mean(dim=0, dtype=torch.float64)
-        values = (given - mean.to(given.dtype)).to(dtype)
         low, high = given.aminmax(dim=0)
-        values *= low < high  # a constant is then exactly zero
+        largest = torch.maximum(high.double() - mean, mean - low.double())
+        unit = torch.ldexp(torch.ones_like(mean), torch.frexp(largest).exponent)
+        values = (given - mean.to(given.dtype)).to(dtype)
+        values *= ((low < high) / unit).to(dtype)  # a constant is then exactly zero
         scale = torch.linalg.vector_norm(values, dim=0, dtype=torch.float64).square()
-        return cls(start, values, mean.to(given.dtype), scale)
+        return cls(start, values, mean, unit, scale)
 
     @property
     def width(self) -> int:

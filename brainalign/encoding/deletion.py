@@ -13,6 +13,7 @@ import torch
 from brainalign.encoding.block import Panel
 from brainalign.encoding.scoring import scores_from_sums
 from brainalign.encoding.system import RidgeSystem
+from brainalign.errors import UndefinedError
 
 if TYPE_CHECKING:
     from brainalign.encoding.fit import EncodingFit
@@ -134,7 +135,7 @@ class _AtAlpha:
         return cls(
             deletion,
             alpha,
-            torch.linalg.cholesky(blocks),
+            _cholesky(blocks, alpha),
             hat,
             hat_mean,
             hat_blocks @ hat_blocks.mT,
@@ -173,3 +174,13 @@ class _AtAlpha:
             py - (p_block * y_block).sum(dim=1),
             shift,
         )
+
+
+def _cholesky(blocks: torch.Tensor, alpha: float) -> torch.Tensor:
+    factor, failed = torch.linalg.cholesky_ex(blocks)
+    if bool(failed.any()):
+        raise UndefinedError(
+            f"block {int(failed.nonzero()[0, 0])} cannot be left out at alpha {alpha:.3g}: its stimuli are fitted to the "
+            "last digit; use larger alphas."
+        )
+    return factor

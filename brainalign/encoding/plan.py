@@ -138,7 +138,8 @@ class EncodingPlan:
             _record(out, choice, at, block, self.alphas)
             low_end[fold] = low_end_matters(solver.system, self.alphas)
             if held_out is not None:
-                held_out[self.folds[fold][1], at[1]] += (block.full_prediction + panel.mean[columns]).cpu().numpy()
+                predicted = block.full_prediction * panel.unit[columns] + panel.mean[columns]
+                held_out[self.folds[fold][1], at[1]] += predicted.cpu().numpy()
         if held_out is not None:
             tested = np.bincount(np.concatenate([test for _, test in self.folds]), minlength=n)
             with np.errstate(invalid="ignore"):  # rows that no fold tests become NaN
@@ -281,4 +282,6 @@ def _segment_means(targets: torch.Tensor, segments: Sequence[IndexArray]) -> tor
     for number, columns in enumerate(segments):
         index = torch.as_tensor(np.asarray(columns), device=targets.device)
         weights[index, number] = varies[index] / varies[index].sum()
+        if not varies[index].any():
+            weights[:, number] = torch.nan  # a mean over nothing
     return weights

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from brainalign.errors import UndefinedError
+from brainalign.errors import NonFiniteError, UndefinedError
 
 __all__ = ["RidgeSystem", "decompose"]
 
@@ -121,6 +121,13 @@ def _no_variation(where: str, n_train: int, p: int) -> UndefinedError:
     )
 
 
+def _eigh(gram: torch.Tensor, where: str) -> tuple[torch.Tensor, torch.Tensor]:
+    if not bool(torch.isfinite(gram).all()):
+        raise NonFiniteError(f"products of features overflow in {where}: rescale the features.")
+    eigenvalues, vectors = torch.linalg.eigh(gram)
+    return eigenvalues, vectors
+
+
 def _dual(
     X: torch.Tensor, rows: torch.Tensor, n_train: int, standardize: bool, intercept: bool, where: str
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -133,7 +140,7 @@ def _dual(
         varies |= chunk_varies
     if not varies:
         raise _no_variation(where, n_train, X.shape[1])
-    eigenvalues, basis = torch.linalg.eigh(gram[:n_train])
+    eigenvalues, basis = _eigh(gram[:n_train], where)
     return basis, eigenvalues, gram[n_train:] @ basis
 
 
@@ -144,7 +151,7 @@ def _primal(
     if not varies:
         raise _no_variation(where, n_train, X.shape[1])
     train = features[:n_train]
-    eigenvalues, axes = torch.linalg.eigh(train.T @ train)
+    eigenvalues, axes = _eigh(train.T @ train, where)
     tolerance = _rank_tolerance(eigenvalues, n_train)
     scale = eigenvalues.clamp(min=tolerance).sqrt()  # axes below the tolerance are dropped by the caller
     return train @ axes / scale, eigenvalues, features[n_train:] @ axes * scale

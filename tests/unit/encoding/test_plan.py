@@ -201,6 +201,42 @@ def test_large_offsets_cost_no_digits_in_float32():
     np.testing.assert_allclose(single.r, double.r, atol=2e-3)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e15, 1e30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_unit_of_responses_and_features_does_not_matter(scale, dtype):
+    X, Y = problem(dtype=dtype)
+    plain = EncodingPlan(X, folds=4).fit(Y, predictions=True)
+    scaled = EncodingPlan(X * dtype(scale), folds=4).fit(Y * dtype(scale), predictions=True)
+    np.testing.assert_allclose(scaled.r, plain.r, atol=1e-4)
+    np.testing.assert_allclose(scaled.inner_r2, plain.inner_r2, atol=1e-4)
+    np.testing.assert_allclose(scaled.predictions / scale, plain.predictions, atol=1e-3)
+
+
+def test_features_whose_products_overflow_are_refused():
+    X, Y = problem()
+    with pytest.raises(NonFiniteError, match="products of features overflow in fold 0"):
+        EncodingPlan(X * 1e200, folds=4, standardize=False).fit(Y)
+
+
+def test_a_block_that_is_fitted_to_the_last_digit_is_refused():
+    X, Y = problem(n=30, p=10)
+    X[:, 0] = 0
+    X[4, 0] = 1e9  # a feature of one stimulus alone
+    plan = EncodingPlan(X, folds=3, alphas=[1e-3], standardize=False)
+    with pytest.raises(UndefinedError, match="block 1 cannot be left out at alpha 0.001"):
+        plan.fit(Y).leave_blocks_out([[0], [4]])
+
+
+def test_the_mean_over_no_target_has_no_value():
+    X, Y = problem()
+    Y[:, 2] = 0.0
+    means = EncodingPlan(X, folds=4).permuted(
+        Y, [np.arange(48)], segments=[np.array([2]), np.array([0]), np.array([], int)]
+    )
+    assert np.isnan(means[..., [0, 2]]).all()
+    assert np.isfinite(means[..., 1]).all()
+
+
 def test_edge_share_counts_reliable_targets_apart():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((100, 10))
