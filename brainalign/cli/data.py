@@ -73,7 +73,12 @@ def _one_line(item: Any) -> str:
 )
 def ingest(
     dataset: Annotated[str, typer.Argument(help="Id of a dataset, as in `data list`.")],
-    root: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folder of its files.")],
+    root: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR", exists=True, file_okay=False, help="Folder of its files; none for data that are made."
+        ),
+    ] = None,
     store: StoreUrl = None,
     subject: Subjects = None,
     variant: Annotated[str | None, typer.Option("--variant", help="Variant; `data show` lists them.")] = None,
