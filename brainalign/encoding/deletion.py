@@ -177,10 +177,11 @@ class _AtAlpha:
 
 
 def _cholesky(blocks: torch.Tensor, alpha: float) -> torch.Tensor:
+    factor: torch.Tensor
     factor, failed = torch.linalg.cholesky_ex(blocks)
     if bool(failed.any()):
         raise UndefinedError(
-            f"block {int(failed.nonzero()[0, 0])} cannot be left out at alpha {alpha:.3g}: its stimuli are fitted to the "
-            "last digit; use larger alphas."
+            f"block {int(failed.nonzero()[0, 0])} cannot be left out at alpha {alpha:.3g}: its stimuli are fitted "
+            "to the last digit; use larger alphas."
         )
     return factor

@@ -223,7 +223,7 @@ def test_a_block_that_is_fitted_to_the_last_digit_is_refused():
     X[:, 0] = 0
     X[4, 0] = 1e9  # a feature of one stimulus alone
     plan = EncodingPlan(X, folds=3, alphas=[1e-3], standardize=False)
-    with pytest.raises(UndefinedError, match="block 1 cannot be left out at alpha 0.001"):
+    with pytest.raises(UndefinedError, match=r"block 1 cannot be left out at alpha 0\.001"):
         plan.fit(Y).leave_blocks_out([[0], [4]])
 
 
