@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
+
+from brainalign.cli.app import build_app
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +35,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _brainalign(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "BRAINALIGN_STORE": str(folder / "store"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "brainalign", *arguments],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _brainalign(folder: Path, *arguments: str) -> Any:
+    """Run a command in ``folder``, in this process: a new one would import everything again."""
+    with contextlib.chdir(folder):
+        return CliRunner(env={"BRAINALIGN_STORE": str(folder / "store")}).invoke(build_app(), list(arguments))
 
 
 def _json(folder: Path, *arguments: str) -> Any:
     done = _brainalign(folder, *arguments, "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
@@ -81,7 +77,7 @@ def test_a_second_run_reuses_the_result(lab: Path, scored: Any) -> None:
 
 def test_the_table_for_people_names_the_chosen_layer(lab: Path, scored: Any) -> None:
     done = _brainalign(lab, "score", "pixels", "lab", "--metric", "cka.linear.debiased")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "selected: pixels|flatten" in done.stdout
     assert "result file: " in done.stdout
 
@@ -93,7 +89,7 @@ def test_results_are_sound_until_one_is_touched(lab: Path, scored: Any) -> None:
     try:
         blocks.write_bytes(whole[:-1])
         done = _brainalign(lab, "results", "check", "brainalign-results")
-        assert done.returncode == 1
+        assert done.exit_code == 1
         assert blocks.name in done.stdout
     finally:
         blocks.write_bytes(whole)
@@ -108,7 +104,7 @@ def test_a_page_comes_out(lab: Path, scored: Any) -> None:
 
 def test_a_metric_that_does_not_exist_is_one_message(lab: Path, scored: Any) -> None:
     done = _brainalign(lab, "score", "pixels", "lab", "--metric", "cka.linear.debiazed")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "Did you mean 'cka.linear.debiased'" in done.stderr
     assert "Traceback" not in done.stderr
 
