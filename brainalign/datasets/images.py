@@ -4,105 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
+from brainalign.datasets.image_files import SUFFIXES, ImageSource, open_images
 from brainalign.errors import ChoiceError, DatasetError, ImageError, near_names
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = [
-    "ImageSource",
-    "bundle_images",
-    "colour_print",
-    "folder_beside",
-    "import_images",
-    "iter_images",
-    "open_images",
-    "write_zip",
-]
+__all__ = ["colour_print", "import_images", "iter_images"]
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 ID_FORMS = ("stem", "name", "path")
-
-
-class ImageSource(Protocol):
-    """Where image bytes lie: a folder or an open zip."""
-
-    kind: str
-
-    def names(self) -> list[str]:
-        """Relative paths of all images, sorted."""
-
-    def read(self, name: str) -> bytes:
-        """Bytes of one image."""
-
-
-class _Folder:
-    kind = "folder"
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def names(self) -> list[str]:
-        files = (path.relative_to(self.root) for path in self.root.rglob("*") if path.is_file())
-        return sorted(path.as_posix() for path in files if _is_image(path.as_posix()))
-
-    def read(self, name: str) -> bytes:
-        try:
-            return (self.root / name).read_bytes()
-        except OSError as error:
-            raise DatasetError(f"image {name!r} cannot be read from {self.root}: {error}") from error
-
-
-class _Zip:
-    kind = "zip"
-
-    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
-        self.archive, self.path = archive, path
-
-    def names(self) -> list[str]:
-        return sorted(info.filename for info in self.archive.infolist() if _is_image(info.filename))
-
-    def read(self, name: str) -> bytes:
-        try:
-            return self.archive.read(name)
-        # zipfile: KeyError no member, RuntimeError encrypted, NotImplementedError unknown compression
-        except (KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, OSError) as error:
-            raise DatasetError(f"image {name!r} cannot be read from {self.path}: {error}") from error
-
-
-@contextmanager
-def open_images(source: str | Path) -> Iterator[ImageSource]:
-    """Open a folder or a zip of images.
-
-    Raises
-    ------
-    DatasetError
-        If ``source`` is neither a folder nor a readable zip.
-    """
-    path = Path(source)
-    if path.is_dir():
-        yield _Folder(path)
-        return
-    if not path.is_file():
-        raise DatasetError(f"{path} does not exist; expected a folder or a zip of images.")
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DatasetError(f"{path} is not a folder and not a readable zip: {error}") from error
-    with archive:
-        yield _Zip(archive, path)
 
 
 def import_images(
@@ -168,52 +87,6 @@ def import_images(
     return table
 
 
-def bundle_images(path: Path, sources: Mapping[str, str | Path]) -> list[str]:
-    """Gather images of several folders or zips in one zip, bytes unchanged, as ``<name>/<file name>``.
-
-    Returns the sorted member names. A set of images has one source; this makes one of many.
-
-    Raises
-    ------
-    DatasetError
-        If two images of one source have the same file name.
-    """
-    return sorted(write_zip(path, _members_of(sources)))
-
-
-def write_zip(path: Path, members: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Write (name, bytes) into a zip, whole or not at all, with equal bytes from run to run; return the names."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    names = {}
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for name, data in members:
-                if name in names:
-                    raise DatasetError(f"two images would both be {name!r} in {path}; their file names must differ.")
-                names[name] = len(data)
-                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return list(names)
-
-
-def folder_beside(store: Store) -> Path:
-    """Folder ``<store>-images`` beside a store on this disk, for images that are made or gathered.
-
-    Raises
-    ------
-    DatasetError
-        If the store is not on this disk.
-    """
-    url = str(store.url)
-    if "://" in url and not url.startswith("file://"):
-        raise DatasetError(f"the store {url} is not on this disk; say in which folder its images shall lie.")
-    root = Path(url.removeprefix("file://")).resolve()
-    return root.with_name(f"{root.name}-images")
-
-
 def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
     """Yield every stimulus of a set as (id, RGB image), in the order of its table.
 
@@ -248,19 +121,6 @@ def colour_print(image: Image.Image) -> str:
     'ff0010'
     """
     return np.asarray(image.convert("RGB").resize((8, 8), Image.Resampling.BOX), dtype=np.uint8).tobytes().hex()
-
-
-def _members_of(sources: Mapping[str, str | Path]) -> Iterator[tuple[str, bytes]]:
-    for source_name, source in sources.items():
-        with open_images(source) as images:
-            for name in images.names():
-                yield f"{source_name}/{PurePosixPath(name).name}", images.read(name)
-
-
-def _is_image(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-    return PurePosixPath(name).suffix.lower() in SUFFIXES and not hidden
 
 
 def _named(

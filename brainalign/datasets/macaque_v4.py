@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainalign.datasets.generic import import_responses
-from brainalign.datasets.images import bundle_images, folder_beside, import_images
+from brainalign.datasets.image_files import bundle_images, folder_beside
+from brainalign.datasets.images import import_images
 from brainalign.datasets.matrices import load_array
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.shipped_files import chosen, require_files

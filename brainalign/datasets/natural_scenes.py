@@ -14,7 +14,8 @@ import pandas as pd
 from PIL import Image
 
 from brainalign.datasets.dead_leaves import dead_leaves
-from brainalign.datasets.images import folder_beside, import_images, write_zip
+from brainalign.datasets.image_files import folder_beside, write_zip
+from brainalign.datasets.images import import_images
 from brainalign.datasets.report import IngestReport
 from brainalign.errors import ChoiceError, DatasetError, MissingDependencyError
 

@@ -29,7 +29,9 @@ def test_v4_responses_are_those_of_the_files(v4_store, shared_data):
         assert mean["stimulus"].values[6] == f"{session}-0007"
 
 
-@pytest.mark.parametrize(("session", "member"), [("190923", "images_190923/image0007.jpg"), ("210325", "image0007.jpg")])
+@pytest.mark.parametrize(
+    ("session", "member"), [("190923", "images_190923/image0007.jpg"), ("210325", "image0007.jpg")]
+)
 def test_v4_image_k_plus_one_belongs_to_column_k(v4_store, shared_data, session, member):
     store, _ = v4_store
     row = store.stimuli("macaque-v4").set_index("stimulus").loc[f"{session}-0007"]

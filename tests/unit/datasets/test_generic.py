@@ -114,7 +114,7 @@ def test_non_finite_response_is_named(store, values, bad):
 
 def test_repeats_as_rows(store, values):
     ids = ["a", "b", "a", "b"]
-    with pytest.raises(DatasetError, match="'a'.*repeats="):
+    with pytest.raises(DatasetError, match=r"'a'.*repeats="):
         put(store, values, ids)
     with pytest.raises(DatasetError, match="'a' has repeat 1 more than once"):
         put(store, values, ids, repeats=[1, 1, 1, 2])
@@ -170,7 +170,7 @@ def test_roi_table_in_another_order(store, values):
         (np.zeros((4, 3)), {"stimuli": "absent.txt"}, DatasetError, "'absent.txt' is not a file"),
         (np.zeros((4, 3)), {"stimuli": ["1", "2", None, "4"]}, DatasetError, "row 2 has no usable label"),
         (pd.DataFrame({"image": IDS, "u": 1.0, "note": "x"}), {"stimuli": "image"}, InputError, "'note'"),
-        (pd.DataFrame({"image": IDS, "u": 1.0}), {"stimuli": "imag"}, DatasetError, "Did you mean 'image'"),
+        (pd.DataFrame({"image": IDS, "u": 1.0}), {"stimuli": "imag"}, InputError, "first 'image'; name the column"),
         ("absent.npy", {}, DatasetError, "no file absent.npy"),
         (np.zeros((4, 3)), {"repeats": list("abcd")}, DatasetError, "repeats must be integers"),
     ],

@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brainalign.datasets.images import (
-    bundle_images,
-    colour_print,
-    folder_beside,
-    import_images,
-    iter_images,
-    write_zip,
-)
+from brainalign.datasets.images import colour_print, import_images, iter_images
 from brainalign.errors import ChoiceError, DatasetError, ImageError
 from brainalign.store import open_store
 
@@ -134,29 +127,3 @@ def test_print_survives_jpeg_but_not_another_picture():
     ]
     assert np.abs(levels[0] - levels[1]).max() <= 8
     assert np.abs(levels[0] - levels[2]).max() > 50
-
-
-def test_bundle_gathers_sources_unchanged_and_repeatably(folder, tmp_path):
-    sources = {"one": folder / "a", "two": folder / "b"}
-    assert bundle_images(tmp_path / "all.zip", sources) == ["one/dog.PNG", "two/cat.png"]
-    first = (tmp_path / "all.zip").read_bytes()
-    bundle_images(tmp_path / "all.zip", sources)
-    assert (tmp_path / "all.zip").read_bytes() == first
-    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
-        assert archive.read("two/cat.png") == png(1)
-
-
-def test_interrupted_zip_leaves_nothing(tmp_path):
-    def members():
-        yield "a.png", b"1"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_zip(tmp_path / "x.zip", members())
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_images_lie_beside_a_store_on_this_disk(tmp_path):
-    assert folder_beside(open_store(tmp_path / "s")) == tmp_path.resolve() / "s-images"
-    with pytest.raises(DatasetError, match="not on this disk"):
-        folder_beside(open_store("memory://beside"))

@@ -115,7 +115,7 @@ def test_objects92_layout(store, tmp_path):
 def test_unknown_dataset_and_option(store, v4):
     with pytest.raises(ChoiceError, match="Did you mean 'objects92'"):
         ingest("objects-92", v4, store)
-    with pytest.raises(ChoiceError, match="no option 'verfy'.*Did you mean 'verify'"):
+    with pytest.raises(ChoiceError, match=r"no option 'verfy'.*Did you mean 'verify'"):
         ingest("macaque-v4", v4, store, verfy=False)
     with pytest.raises(ChoiceError, match="stimuli only"):
         ingest("natural-scenes", None, store, subjects=["s1"])

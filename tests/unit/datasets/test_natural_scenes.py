@@ -1,6 +1,6 @@
-import hashlib
 import importlib.util
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,23 +55,15 @@ def test_ids_name_source_and_place(made):
 
 def test_same_seed_same_bytes_and_nothing_made_twice(made, tmp_path):
     store, table = made
-    path = tmp_path / "again.zip"
-    write_natural_scenes(path, crops_per_photograph=2, n_scenes=3)
-    assert path.read_bytes() == (tmp_path / path).read_bytes()
-    assert hashlib.sha256(path.read_bytes()).digest() == _digest(table.attrs.get("source") or _source(store))
+    source = Path(store.stimuli("natural-scenes").attrs["source"])
+    write_natural_scenes(tmp_path / "again.zip", crops_per_photograph=2, n_scenes=3)
+    assert (tmp_path / "again.zip").read_bytes() == source.read_bytes()
+    before = source.stat().st_mtime_ns
     again = make_natural_scenes(store, crops_per_photograph=2, n_scenes=3)
     assert again["sha256"].tolist() == table["sha256"].tolist()
+    assert source.stat().st_mtime_ns == before
     write_natural_scenes(tmp_path / "other.zip", crops_per_photograph=2, n_scenes=3, seed=1)
-    assert (tmp_path / "other.zip").read_bytes() != path.read_bytes()
-
-
-def _source(store):
-    return store.stimuli("natural-scenes").attrs["source"]
-
-
-def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    assert (tmp_path / "other.zip").read_bytes() != source.read_bytes()
 
 
 @pytest.mark.parametrize("shape", [(303, 384), (512, 512), (1411, 1411)])
@@ -114,7 +106,8 @@ def test_dead_leaves_have_the_spectrum_of_natural_images():
         radius = np.rint(np.hypot(*np.meshgrid(*[np.fft.fftfreq(128, 1 / 128)] * 2))).astype(int)
         power += np.bincount(radius.ravel(), spectrum.ravel())[:40] / np.bincount(radius.ravel())[:40]
     slope = np.polyfit(np.log(np.arange(3, 40)), np.log(power[3:]), 1)[0]
-    assert -3.2 < slope < -1.6  # natural images: near -2
+    # photographs in scikit-image, through this window and fit: -2.8 from 3 to 40 cycles, -3.1 from 3 to 20
+    assert -3.5 < slope < -2.3
 
 
 def test_dead_leaves_are_repeatable_and_varied():
