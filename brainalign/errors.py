@@ -176,10 +176,10 @@ class MissingDependencyError(BrainalignError, ImportError):
 def near_names(name: str, choices: Iterable[str], *, limit: int = 3) -> str:
     """Return the end of an error message that offers near names.
 
-    >>> near_names("spearmann", ["pearson", "spearman"])
-    " Did you mean 'spearman'?"
-    >>> near_names("xyz", ["pearson", "spearman"])
-    " Choices: 'pearson', 'spearman'."
+    >>> near_names("cosin", ["cosine", "euclidean"])
+    " Did you mean 'cosine'?"
+    >>> near_names("xyz", ["cosine", "euclidean"])
+    " Choices: 'cosine', 'euclidean'."
     """
     names = [str(choice) for choice in choices]
     close = difflib.get_close_matches(name, names, n=limit)

@@ -47,15 +47,23 @@ class Budget:
 
     @property
     def least(self) -> int:
-        """Smallest memory with which the work can be done."""
-        smallest = SMALLEST_BLOCK * (self.panel_column + self.block_column)
-        return self.fixed + max(self.system) + max(self.workspace, smallest)
+        """Smallest memory with which the work can be done: a fold is released only once the next one is made."""
+        return self.fixed + self._two_systems + self._working + SMALLEST_BLOCK * self.panel_column
 
     @property
     def keeps_systems(self) -> bool:
         """Whether the decompositions of all folds are held, or made anew for every panel of targets."""
-        smallest = SMALLEST_BLOCK * (self.panel_column + self.block_column)
-        return self.limit is None or self.limit >= self.fixed + sum(self.system) + max(self.workspace, smallest)
+        all_systems = self.fixed + sum(self.system) + self._working + SMALLEST_BLOCK * self.panel_column
+        return self.limit is None or self.limit >= all_systems
+
+    @property
+    def _two_systems(self) -> int:
+        return sum(sorted(self.system)[-2:])
+
+    @property
+    def _working(self) -> int:
+        # a fold is decomposed, or a block of targets is solved, never both at once
+        return max(self.workspace, SMALLEST_BLOCK * self.block_column)
 
     def widths(self, n_targets: int, outputs: int = 0) -> tuple[int, int]:
         """Return the number of targets in a panel and, at most, in a block.
@@ -75,13 +83,14 @@ class Budget:
         if self.limit is None:
             panel = max(block, DEFAULT_PANEL_BYTES // self.panel_column)
         else:
-            systems = sum(self.system) if self.keeps_systems else max(self.system)
-            room = self.limit - self.fixed - systems - outputs
-            if room < SMALLEST_BLOCK * (self.panel_column + self.block_column):
+            systems = sum(self.system) if self.keeps_systems else self._two_systems
+            room = self.limit - self.fixed - systems - outputs - self._working
+            if room < SMALLEST_BLOCK * self.panel_column:
                 raise InputError(
                     f"max_memory of {self.limit / 2**20:.1f} MB leaves no room beside the results of "
                     f"{n_targets} targets ({outputs / 2**20:.1f} MB); give more, or pass fewer targets at a time."
                 )
-            block = max(SMALLEST_BLOCK, min(block, room // (2 * (self.block_column + self.panel_column))))
-            panel = max(block, (room - block * self.block_column) // self.panel_column)
+            block = min(block, (self._working + room // 2) // self.block_column)
+            beyond = max(0, block * self.block_column - self._working)
+            panel = (room - beyond) // self.panel_column
         return min(panel, n_targets), block

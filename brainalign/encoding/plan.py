@@ -17,7 +17,7 @@ from brainalign.encoding.fit import EncodingFit
 from brainalign.encoding.folds import Folds, make_folds
 from brainalign.encoding.reduction import check_reduce, project_sparsely
 from brainalign.encoding.selection import AlphaSearch, alpha_grid, check_selection, low_end_matters
-from brainalign.encoding.system import RidgeSystem, decompose
+from brainalign.encoding.system import CHUNK_BYTES, RidgeSystem, decompose
 from brainalign.errors import PairingError
 
 __all__ = ["EncodingPlan"]
@@ -254,9 +254,9 @@ class EncodingPlan:
         system = tuple(12 * (a + b) * min(a, kept) for a, b in sides)  # float64, and the copy in the type of products
         n_train, n_test = max(sides)
         side = min(n_train, p)
-        workspace = 8 * (3 * side**2 + (n_train + n_test) * side) + (
-            2**27 if n_train <= p else 16 * (n_train + n_test) * p
-        )
+        rows = n_train + n_test
+        columns = 32 * rows * p if n_train > p else min(4 * CHUNK_BYTES, 32 * rows * p)  # four float64 copies
+        workspace = columns + 8 * (4 * side**2 + 3 * rows * side)
         d = min(n_train, kept)
         block = 8 * (n_train + 3 * d + 2 * len(self.alphas) + 4 * n_test)
         if self.selection != "gcv":

@@ -10,7 +10,7 @@ from brainalign.errors import NonFiniteError, UndefinedError
 
 __all__ = ["RidgeSystem", "decompose"]
 
-CHUNK_BYTES = 64 * 2**20
+CHUNK_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)

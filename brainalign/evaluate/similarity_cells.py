@@ -14,7 +14,7 @@ from brainalign.errors import BrainalignError, UndefinedError
 from brainalign.evaluate.cells import SELECTED, Cell, calibrate_or_reason, interval_or_none, undefined_cell
 from brainalign.evaluate.panels import Panel, Subject, absent_ceiling
 from brainalign.metrics import Metric
-from brainalign.stats import Ceiling, Interval, PairForm, pattern_ceiling
+from brainalign.stats import Ceiling, Interval, PairForm, Repeats, pattern_ceiling
 from brainalign.stats.resampling import half_samples, subsample_interval
 
 __all__ = ["similarity_cells"]
@@ -22,7 +22,13 @@ __all__ = ["similarity_cells"]
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
 
+_Bound = tuple[Ceiling, float | None, FloatArray | None]
+
 GRAM_BUDGET = 512 * 2**20  # bytes of prepared layers held at once
+MOST_CEILINGS = 4096
+
+# a ceiling depends on the responses and the benchmark alone: models scored one after the other share it
+_CEILINGS: dict[tuple[str, str, str, str, int], _Bound] = {}
 
 
 @dataclass
@@ -96,7 +102,7 @@ def _permutations(panel: Panel) -> IndexArray | None:
 
 def _targets(panel: Panel, metric: Metric, form: PairForm) -> tuple[list[_Target], list[Cell]]:
     targets, cells = [], []
-    between: dict[str, tuple[Ceiling, float | None, FloatArray | None]] = {}
+    between: dict[str, _Bound] = {}
     for subject in panel.subjects:
         for roi in subject.rois:
             if subject.kind == "rdms" and roi not in between and "rdms" in metric.applies_to:
@@ -123,14 +129,22 @@ def _fold(form: PairForm, prepared: Any, rest: IndexArray, part: IndexArray) -> 
     return _Fold(part, form.restrict(prepared, rest), form.restrict(prepared, part))
 
 
-def _ceiling(
-    panel: Panel, metric: Metric, form: PairForm, subject: Subject, roi: str
-) -> tuple[Ceiling, float | None, FloatArray | None]:
+def _ceiling(panel: Panel, metric: Metric, form: PairForm, subject: Subject, roi: str) -> _Bound:
     if metric.quantity is None:
         return absent_ceiling(subject, f"no ceiling is known for {metric.id}"), None, None
     repeats = subject.roi_repeats(roi)
     if repeats is None:
         return absent_ceiling(subject, "single presentations are not known"), None, None
+    key = (subject.entry_sha256, roi, metric.key, panel.benchmark.sha256(), hash(tuple(panel.stimuli)))
+    if key not in _CEILINGS:
+        _CEILINGS[key] = _from_repeats(panel, metric, form, repeats)
+        if len(_CEILINGS) > MOST_CEILINGS:
+            _CEILINGS.pop(next(iter(_CEILINGS)))
+    return _CEILINGS[key]
+
+
+def _from_repeats(panel: Panel, metric: Metric, form: PairForm, repeats: Repeats) -> _Bound:
+    assert metric.quantity is not None  # the caller has asked
     try:
         ceiling, left_out = pattern_ceiling(
             form, repeats, quantity=metric.quantity, blocks=panel.blocks, seed=panel.benchmark.seed
@@ -140,9 +154,7 @@ def _ceiling(
     return ceiling, float(np.asarray(ceiling.value)), left_out
 
 
-def _between_subjects(
-    panel: Panel, metric: Metric, form: PairForm, roi: str
-) -> tuple[Ceiling, float | None, FloatArray | None]:
+def _between_subjects(panel: Panel, metric: Metric, form: PairForm, roi: str) -> _Bound:
     """Leave-one-subject-out bound, the same for all subjects of a panel because their mean is what is bounded."""
     rdms = np.stack([subject.rdms[roi] for subject in panel.subjects])
     if len(rdms) < 2:

@@ -24,7 +24,7 @@ def pattern_ceiling(
     *,
     quantity: str,
     blocks: Sequence[IndexArray] = (),
-    n_splits: int = 10,
+    n_splits: int = 4,
     seed: int = 0,
 ) -> tuple[Ceiling, FloatArray]:
     """Largest value that a noise-free model could reach against the mean of the repeats.

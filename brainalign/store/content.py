@@ -27,7 +27,10 @@ class ContentHash:
     def update(self, block: Array) -> None:
         """Add the next rows."""
         if self.dtype == "string":
-            texts = [str(text).encode() for text in block.ravel()]
+            try:
+                texts = [str(text).encode() for text in block.ravel()]
+            except UnicodeEncodeError as error:
+                raise InputError(f"text that is no Unicode: {error.object!r} ({error.reason})") from error
             self._sha.update(b"".join(len(t).to_bytes(4, "little") + t for t in texts))
         else:
             values = np.ascontiguousarray(block, dtype=np.dtype(self.dtype).newbyteorder("<"))

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -170,6 +171,9 @@ def list_sets(files: Files) -> list[str]:
     found = []
     for name in files.names("stimuli"):
         if name.endswith(".parquet"):
-            meta = pq.read_schema(io.BytesIO(files.read(f"stimuli/{name}"))).metadata or {}
-            found.append(str(json.loads(meta.get(_META, b"{}")).get("set", name)))
+            try:
+                meta = pq.read_schema(io.BytesIO(files.read(f"stimuli/{name}"))).metadata or {}
+            except pa.ArrowInvalid:  # damaged: it still has a name, and reading it says what is wrong
+                meta = {}
+            found.append(str(json.loads(meta.get(_META, b"{}")).get("set", unquote(name.removesuffix(".parquet")))))
     return found

@@ -47,3 +47,8 @@ def test_missing_text_becomes_empty_and_other_objects_are_refused() -> None:
     assert stored_vector(["a", None, float("nan"), np.str_("b")]).tolist() == ["a", "", "", "b"]
     with pytest.raises(InputError, match="element 1"):
         stored_vector(["a", 3])
+
+
+def test_text_that_no_file_can_hold_is_refused() -> None:
+    with pytest.raises(InputError, match="no Unicode"):
+        ContentHash("string", (1,)).update(np.array(["\ud800"], dtype=object))
