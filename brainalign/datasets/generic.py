@@ -107,7 +107,7 @@ def import_responses(
 
     Notes
     -----
-    An ``.npy`` of float32 or float64 with two axes is mapped and streamed: memory holds a few hundred MB whatever its size.
+    An ``.npy`` of float32 or float64 with two axes is mapped and streamed: some 300 MB of memory whatever its size.
 
     Examples
     --------
