@@ -169,8 +169,8 @@ def _truth(
 def _scores(table: pd.DataFrame) -> pd.DataFrame:
     """Mean over subjects of the selected rows: one line a model, one column a ROI and metric."""
     selected = table[table["layer"] == SELECTED]
-    wide = selected.pivot_table(index="model", columns=["roi", "metric"], values="value", sort=False)
-    wide.columns = [f"{roi} {metric}" for roi, metric in wide.columns]
+    named = selected.assign(column=selected["roi"] + " " + selected["metric"])
+    wide = named.pivot_table(index="model", columns="column", values="value", sort=False)
     return wide.sort_values(wide.columns[0], ascending=False)
 
 

@@ -75,7 +75,7 @@ def make_toy_rdms(store: Store, *, n_subjects: int = 4, noise: float = 0.3, seed
     ids = [str(i) for i in layer["stimulus"].values]
     X = np.asarray(layer["signal|mean"].values, dtype=np.float64)
     upper = np.triu_indices(len(X), 1)
-    truth = 1 - np.corrcoef(X)[upper]
+    truth = 1 - np.asarray(np.corrcoef(X))[upper]
     for s in range(n_subjects):
         rdms = np.stack([truth + noise * rng.standard_normal(len(truth)) for _ in range(2)])
         data = xr.Dataset(
