@@ -90,7 +90,8 @@ class Budget:
                     f"max_memory of {self.limit / 2**20:.1f} MB leaves no room beside the results of "
                     f"{n_targets} targets ({outputs / 2**20:.1f} MB); give more, or pass fewer targets at a time."
                 )
-            block = min(block, (self._working + room // 2) // self.block_column)
+            spare = room - SMALLEST_BLOCK * self.panel_column
+            block = min(block, (self._working + spare // 2) // self.block_column)
             beyond = max(0, block * self.block_column - self._working)
             panel = (room - beyond) // self.panel_column
         return min(panel, n_targets), block
