@@ -32,6 +32,7 @@ __all__ = ["MODELS", "DemoReport", "run_demo"]
 STIMULI = "natural-scenes"
 DATASET = "simulated-cortex"
 TRUTH_VARIANT = "noise-free"
+SUBJECTS = ("sim01", "sim02", "sim03")
 POOLING = "srp:1024"
 MODELS = (
     "efficientnet-lite0",
@@ -42,6 +43,13 @@ MODELS = (
     "efficientnet-lite2-random",
     "pixels",
 )
+
+SHORT = {
+    "encoding.ridge.r": "encoding r",
+    "cka.linear.debiased": "CKA",
+    "rsa.correlation.rho-a": "RSA",
+    "mutual-knn.k10": "kNN",
+}
 
 Advance = Callable[[str, int, int], None]
 
@@ -134,7 +142,11 @@ def _prepare(store: Store, folder: Path, advance: Advance) -> None:
     if STIMULI not in store.stimulus_sets():
         make_natural_scenes(store, folder=folder / "stimuli")
     advance("stimuli and simulated cortex", 1, 2)
-    ingest(DATASET, folder / "truth", store)
+    known = store.entries()
+    if (known["dataset"] == DATASET).sum() < len(SUBJECTS) * 3 or not all(
+        (folder / "truth" / f"{subject}.npz").is_file() for subject in SUBJECTS
+    ):
+        ingest(DATASET, None, store, truth=folder / "truth")
     advance("stimuli and simulated cortex", 2, 2)
 
 
@@ -182,9 +194,10 @@ def _best_layers(table: pd.DataFrame, primary: str) -> dict[str, float]:
 
 def _rich_table(scores: pd.DataFrame) -> Table:
     table = Table(title="SIMULATED cortex: scores of the layer chosen on other stimuli, mean over subjects")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     for column in scores.columns:
-        table.add_column(str(column).replace(" ", "\n"), justify="right")
+        roi, metric = str(column).split(" ", 1)
+        table.add_column(f"{roi}\n{SHORT.get(metric, metric)}", justify="right")
     for model, row in scores.iterrows():
         table.add_row(str(model), *(f"{value:.3f}" for value in row))
     return table
