@@ -45,7 +45,8 @@ class EntryArray:
             for block in rows_of(files, folder, disk, source.shape, chunks[0], resume):
                 self.content.update(block)
                 self._row += len(block)
-            self._array = zarr.open_array(EntryFiles(files, folder, read_only=False), path=disk, mode="r+")
+            with zarr.config.set({"array.write_empty_chunks": True}):  # open_array ignores its own config
+                self._array = zarr.open_array(EntryFiles(files, folder, read_only=False), path=disk, mode="r+")
             return
         self._array = zarr.create_array(
             EntryFiles(files, folder, read_only=False),

@@ -16,7 +16,7 @@ from brainalign.errors import JoinError
 from brainalign.store import LayerSpec, Store, average_repeats, join, open_store
 
 _NUMBER = itertools.count()
-IDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+IDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
 FINITE = st.floats(-1024, 1024, width=32)
 
 

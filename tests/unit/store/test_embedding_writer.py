@@ -330,3 +330,15 @@ def test_a_full_disk_keeps_whole_chunks(store: Store, monkeypatch: pytest.Monkey
         _feed(writer, N)
         writer.commit()
     _assert_stored(store)
+
+
+def test_a_layer_that_is_silent_after_an_interruption_is_stored(store: Store) -> None:
+    values = np.zeros((N, 2), "f4")
+    arguments: dict[str, Any] = {"stimuli": IDS, "layers": [LayerSpec("relu", 2)], "chunk_rows": 4}
+    for stop in (8, N):
+        with store.embedding_writer("m", "1", "set", **arguments) as writer:
+            writer.append({"relu": values[writer.rows_done : stop]})
+            if stop == N:
+                writer.commit()
+    np.testing.assert_array_equal(store.embeddings("m", stimuli="set")["relu"].values, values)
+    assert store.check(full=True).ok
