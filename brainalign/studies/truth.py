@@ -123,11 +123,15 @@ def _exact_bound(panel: Panel, clean: Panel, Y: FloatArray, truth: FloatArray) -
 
 
 def _column_scores(predicted: FloatArray, observed: FloatArray, quantity: str) -> FloatArray:
-    a, b = (x - x.mean(axis=0) for x in (np.asarray(predicted, np.float64), np.asarray(observed, np.float64)))
+    """Return r or r2 of each column; NaN where a column does not vary."""
+    p, y = np.asarray(predicted, np.float64), np.asarray(observed, np.float64)
+    a, b = p - p.mean(axis=0), y - y.mean(axis=0)
     if quantity == "r2":
-        error = ((np.asarray(predicted, np.float64) - observed) ** 2).sum(axis=0)
-        return np.asarray(1 - error / (b**2).sum(axis=0))
-    return np.asarray((a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0)))
+        above, below = ((p - y) ** 2).sum(axis=0), (b**2).sum(axis=0)
+    else:
+        above, below = (a * b).sum(axis=0), np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    share = np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
+    return np.asarray(1 - share if quantity == "r2" else share)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ def make_toy_store(
     subjects: tuple[str, ...] = ("one", "two"),
     averaged: str = "",
     own_stimuli: bool = False,
+    noise_free: bool = False,
     seed: int = 0,
 ) -> Store:
     """Write a store with dataset ``toy`` and model ``toy-net``.
@@ -43,6 +44,8 @@ def make_toy_store(
         Average the repeats, and record this reason why there is no ceiling.
     own_stimuli : bool
         Every subject saw stimuli of its own.
+    noise_free : bool
+        Add the variant ``truth`` without noise.
     """
     store = open_store(str(Path(folder) / "store"))
     rng = np.random.default_rng(seed)
@@ -65,6 +68,10 @@ def make_toy_store(
         data = _responses(truth, ids, n_repeats, noise, averaged, rng)
         data.attrs["stimulus_set"] = name
         store.put_responses("toy", "v1", subject, data, options={"noise": noise})
+        if noise_free:
+            clean = _responses(truth, ids, 1, 0.0, "no noise was added", rng)
+            clean.attrs["stimulus_set"] = name
+            store.put_responses("toy", "truth", subject, clean, options={"noise": 0})
     return store
 
 
