@@ -10,6 +10,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -23,6 +24,7 @@ __all__ = ["Disk", "Files", "Remote", "open_files", "store_errors", "without_sec
 
 # servers on which "write unless there" is one operation
 _CONDITIONAL = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
+_SYNCS = 16
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -118,8 +120,8 @@ class Disk:
 
     def flush(self, path: str) -> None:
         base = self.root / path
-        for item in [*base.rglob("*"), base, *list(base.parents)[:3]]:
-            _fsync(item)
+        with ThreadPoolExecutor(_SYNCS) as pool:  # a journal commits together what waits together
+            list(pool.map(_fsync, [*base.rglob("*"), base, *list(base.parents)[:3]]))
 
 
 def _link(temporary: Path, target: Path) -> None:
