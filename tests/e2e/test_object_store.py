@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,11 +34,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    bucket = f"lab-{uuid.uuid4().hex}"  # the server keeps its buckets for the process
     options: dict[str, Any] = {"endpoint_url": f"http://{host}:{port}"}
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "not-shown"}
-    boto3.client("s3", **options, **keys).create_bucket(Bucket="lab")
+    boto3.client("s3", **options, **keys).create_bucket(Bucket=bucket)
     yield open_store(
-        "s3://lab/store", storage_options={"key": "testing", "secret": "not-shown", "client_kwargs": options}
+        f"s3://{bucket}/store", storage_options={"key": "testing", "secret": "not-shown", "client_kwargs": options}
     )
     server.stop()
 
