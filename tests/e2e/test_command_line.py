@@ -83,7 +83,9 @@ def test_the_table_for_people_names_the_chosen_layer(lab: Path, scored: Any) -> 
 
 
 def test_results_are_sound_until_one_is_touched(lab: Path, scored: Any) -> None:
-    assert _json(lab, "results", "check", "brainalign-results") == {"passed": True, "problems": [], "n_results": 1}
+    answer = _json(lab, "results", "check", "brainalign-results")
+    assert (answer["passed"], answer["problems"]) == (True, [])
+    assert answer["n_results"] >= 1
     blocks = next((lab / "brainalign-results").rglob("*.parquet"))
     whole = blocks.read_bytes()
     try:
