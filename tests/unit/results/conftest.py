@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,12 @@ def _merged(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]
         head, _, rest = name.partition("__")
         document[head] = _merged(dict(document[head]), {rest: value}) if rest else value
     return document
+
+
+@pytest.fixture(autouse=True)
+def _no_power_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what fsync does: no test here pulls the plug, and each call takes milliseconds."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture

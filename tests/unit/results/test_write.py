@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,4 +115,14 @@ def test_a_write_that_fails_leaves_no_result(
     assert {p.suffix for p in left} <= {".parquet"} and len(left) == call - 1
     path = write_result(tmp_path, result(), blocks, neuroids)
     assert read_result(path).rows == result().rows
+    assert check_results(tmp_path) == []
+
+
+def test_writers_of_one_result_never_mix_their_files(tmp_path: Path, result: Make, blocks: pd.DataFrame) -> None:
+    def write(number: int) -> Path:
+        return write_result(tmp_path, result(), blocks.assign(value=blocks["value"] + number))
+
+    with ThreadPoolExecutor(8) as pool:
+        paths = set(pool.map(write, range(24)))
+    assert len(paths) == 1
     assert check_results(tmp_path) == []
