@@ -1,8 +1,12 @@
 """Fixtures that all tests may ask for."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Problems in tests are small: threads cost more than they give, above all where another job runs beside the tests.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
