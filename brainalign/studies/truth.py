@@ -76,8 +76,9 @@ def noise_free_scores(
 def _symmetric(clean: Panel, metric: Metric, choices: Mapping[tuple[str, str], tuple[str, ...]]) -> dict[Keys, float]:
     form = metric.form
     assert form is not None  # the caller sends encoding elsewhere
-    targets = {(s.name, roi): form.prepare(s.matrix(roi)) for s in clean.subjects for roi in s.rois}
     parts = [part for _, part in clean.selection_folds]
+    targets = {(s.name, roi): form.prepare(s.matrix(roi)) for s in clean.subjects for roi in s.rois}
+    on_parts = {key: [form.restrict(b, part) for part in parts] for key, b in targets.items()}
     found: dict[Keys, float] = {}
     by_part: dict[Keys, FloatArray] = {}
     for layer, X in clean.layers.items():
@@ -85,7 +86,7 @@ def _symmetric(clean: Panel, metric: Metric, choices: Mapping[tuple[str, str], t
         on_part = [form.restrict(a, part) for part in parts]
         for (subject, roi), b in targets.items():
             found[subject, roi, layer] = form.score(a, b)
-            scores = [form.score(p, form.restrict(b, part)) for p, part in zip(on_part, parts, strict=True)]
+            scores = [form.score(p, q) for p, q in zip(on_part, on_parts[subject, roi], strict=True)]
             by_part[subject, roi, layer] = np.array(scores)
     for (subject, roi), choice in choices.items():
         if (subject, roi) in targets:
