@@ -14,6 +14,7 @@ from brainalign.evaluate.cells import SELECTED, Cell, calibrate_or_reason, inter
 from brainalign.evaluate.half_sampling import HalfSampling, Halves, Spread, left_out_of_all, mean_spread
 from brainalign.evaluate.panels import Panel, Subject
 from brainalign.evaluate.pattern_bounds import Bound, bound_between_subjects, bound_from_repeats
+from brainalign.evaluate.prepared_targets import prepared_target
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling, PairForm
 
@@ -104,33 +105,20 @@ def _targets(panel: Panel, metric: Metric, form: PairForm) -> tuple[list[_Target
         for roi in subject.rois:
             if subject.kind == "rdms" and roi not in between and "rdms" in metric.applies_to:
                 between[roi] = bound_between_subjects(panel, metric, form, roi)
-            known = between.get(roi) or bound_from_repeats(panel, metric, form, subject, roi)
-            ceiling, bound, left_out = known
-            target = _Target(subject, roi, None, ceiling, bound, left_out)
+            bound = between.get(roi) or bound_from_repeats(panel, metric, form, subject, roi)
+            target = _Target(subject, roi, None, *bound)
             try:
-                target.prepared = _prepare(form, subject, roi)
-                target.halves = _halves(panel, form, subject, roi)
-                target.folds = [_fold(form, target.prepared, rest, part) for rest, part in panel.selection_folds]
+                known = prepared_target(panel, metric, subject, roi)
+                target.prepared, target.halves = known.whole, known.halves
+                target.folds = [
+                    _Fold(part, *pair) for (_, part), pair in zip(panel.selection_folds, known.folds, strict=True)
+                ]
                 targets.append(target)
             except BrainalignError as error:
                 for layer in [*panel.layers, SELECTED]:
                     described = target.describe(panel, metric, layer, panel.n)
                     cells.append(undefined_cell(described, len(panel.blocks), error))
     return targets, cells
-
-
-def _prepare(form: PairForm, subject: Subject, roi: str) -> Any:
-    return form.prepare_rdm(subject.rdms[roi]) if subject.kind == "rdms" else form.prepare(subject.matrix(roi))
-
-
-def _halves(panel: Panel, form: PairForm, subject: Subject, roi: str) -> Halves | None:
-    """Means over half of the repeats, for measures that have no ceiling to be divided by."""
-    repeats = subject.roi_repeats(roi) if not form.smooth else None
-    return None if repeats is None else Halves.of(form, repeats, panel.benchmark.seed)
-
-
-def _fold(form: PairForm, prepared: Any, rest: IndexArray, part: IndexArray) -> _Fold:
-    return _Fold(part, form.restrict(prepared, rest), form.restrict(prepared, part))
 
 
 def _layer_cells(

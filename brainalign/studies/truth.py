@@ -16,6 +16,7 @@ from brainalign.encoding import EncodingPlan
 from brainalign.evaluate.cells import SELECTED
 from brainalign.evaluate.encoding_cells import stack_targets
 from brainalign.evaluate.panels import Panel, load_panels
+from brainalign.evaluate.prepared_targets import prepared_target
 from brainalign.metrics import Metric, get_metric
 from brainalign.store import Store
 
@@ -77,16 +78,15 @@ def _symmetric(clean: Panel, metric: Metric, choices: Mapping[tuple[str, str], t
     form = metric.form
     assert form is not None  # the caller sends encoding elsewhere
     parts = [part for _, part in clean.selection_folds]
-    targets = {(s.name, roi): form.prepare(s.matrix(roi)) for s in clean.subjects for roi in s.rois}
-    on_parts = {key: [form.restrict(b, part) for part in parts] for key, b in targets.items()}
+    targets = {(s.name, roi): prepared_target(clean, metric, s, roi) for s in clean.subjects for roi in s.rois}
     found: dict[Keys, float] = {}
     by_part: dict[Keys, FloatArray] = {}
     for layer, X in clean.layers.items():
         a = form.prepare(X)
         on_part = [form.restrict(a, part) for part in parts]
         for (subject, roi), b in targets.items():
-            found[subject, roi, layer] = form.score(a, b)
-            scores = [form.score(p, q) for p, q in zip(on_part, on_parts[subject, roi], strict=True)]
+            found[subject, roi, layer] = form.score(a, b.whole)
+            scores = [form.score(p, q) for p, (_, q) in zip(on_part, b.folds, strict=True)]
             by_part[subject, roi, layer] = np.array(scores)
     for (subject, roi), choice in choices.items():
         if (subject, roi) in targets:
