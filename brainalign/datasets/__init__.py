@@ -10,6 +10,7 @@ from brainalign.datasets.generic import import_responses
 from brainalign.datasets.images import import_images
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
+from brainalign.datasets.nsd import ingest_nsd
 from brainalign.datasets.objects92 import ingest_objects92
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
@@ -34,6 +35,7 @@ __all__ = [
 DATASETS: dict[str, Callable[..., IngestReport]] = {
     "macaque-v4": ingest_macaque_v4,
     "natural-scenes": ingest_natural_scenes,
+    "nsd": ingest_nsd,
     "objects92": ingest_objects92,
     "simulated-cortex": simulate_cortex,
 }

@@ -101,6 +101,12 @@ def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
     source = table.attrs.get("source")
     if not source:
         raise DatasetError(f"stimulus set {set!r} has no images in this store, only ids.")
+    if table.attrs.get("kind") == "hdf5":
+        from brainalign.datasets.image_brick import iter_recorded  # which takes colour_print from here
+
+        for stimulus, pixels in iter_recorded(Path(source), table):
+            yield stimulus, Image.fromarray(pixels)
+        return
     with open_images(source) as images:
         for row in table.itertuples():
             data = images.read(str(row.file))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 __all__ = ["ImportReport", "IngestReport"]
 
+MANY_ROIS = 12  # more are counted, not listed
+
 
 @dataclass(frozen=True)
 class ImportReport:
@@ -47,7 +49,8 @@ class ImportReport:
         repeats = ", no noise ceiling" if self.averaged else f", {shown} presentations each"
         state = "" if self.written else " (already there)"
         where = f"{self.dataset}/{self.variant}/{self.subject}"
-        return f"{where}: {self.kind}, {size}{repeats if self.n_neuroids else ''}, {', '.join(self.rois)}{state}"
+        rois = ", ".join(self.rois) if len(self.rois) <= MANY_ROIS else f"{len(self.rois)} regions"
+        return f"{where}: {self.kind}, {size}{repeats if self.n_neuroids else ''}, {rois}{state}"
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,18 @@ class IngestReport:
         Number of stimuli by set.
     entries : tuple of ImportReport
     simulated : bool
+    notes : tuple of str
+        What is less than published or was left out: to be read, not an error.
     """
 
     dataset: str
     stimulus_sets: dict[str, int] = field(default_factory=dict)
     entries: tuple[ImportReport, ...] = ()
     simulated: bool = False
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{name}: {n} stimuli" for name, n in self.stimulus_sets.items()]
         lines += [str(entry) for entry in self.entries]
-        return "\n".join([f"SIMULATED: {line}" if self.simulated else line for line in lines])
+        lines = [f"SIMULATED: {line}" if self.simulated else line for line in lines]
+        return "\n".join(lines + [f"note: {note}" for note in self.notes])
