@@ -122,10 +122,16 @@ def put_stimuli(
     else:
         known = ["stimulus", "file", "bytes", "sha256", "print", "width", "height"]
         table = pd.concat([there[known], table.drop(columns="stimulus")], axis=1)
-    # a set that was recorded without its pixels, or without their hashes, is completed
-    poorer = there is not None and list(there["stimulus"]) == list(table["stimulus"]) and not _is_hashed(there)
-    store.put_stimuli(SET, table, source=str(tree.brick.resolve()), kind="hdf5", attrs=attrs, replace=poorer)
+    same = there is not None and _same_pixels(there, table)
+    store.put_stimuli(SET, table, source=str(tree.brick.resolve()), kind="hdf5", attrs=attrs, replace=same)
     return table
+
+
+def _same_pixels(there: pd.DataFrame, table: pd.DataFrame) -> bool:
+    """Whether a table has the images of the recorded one, which it may then complete: hashes, columns of splits."""
+    if list(there["stimulus"]) != list(table["stimulus"]):
+        return False
+    return not _is_hashed(there) or list(there["sha256"]) == list(table["sha256"])
 
 
 def _is_hashed(there: pd.DataFrame) -> bool:
