@@ -10,7 +10,7 @@ from brainalign.datasets.generic import import_responses
 from brainalign.datasets.images import import_images
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
-from brainalign.datasets.nsd import ingest_nsd
+from brainalign.datasets.nsd import ingest_nsd, ingest_nsd_imagery, ingest_nsd_synthetic
 from brainalign.datasets.objects92 import ingest_objects92
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
@@ -36,6 +36,8 @@ DATASETS: dict[str, Callable[..., IngestReport]] = {
     "macaque-v4": ingest_macaque_v4,
     "natural-scenes": ingest_natural_scenes,
     "nsd": ingest_nsd,
+    "nsd-imagery": ingest_nsd_imagery,
+    "nsd-synthetic": ingest_nsd_synthetic,
     "objects92": ingest_objects92,
     "simulated-cortex": simulate_cortex,
 }

@@ -34,7 +34,7 @@ from brainalign.manifests import load_manifest
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_nsd", "make_anatomy", "space_kind"]
+__all__ = ["ingest_nsd", "make_anatomy", "space_kind", "without_missing"]
 
 DATASET = "nsd"
 DEFAULT_BETAS = "betas_fithrf_GLMdenoise_RR"
@@ -219,7 +219,7 @@ def _prepare(
     anatomy = make_anatomy(tree, name, choice.space, choice.version, files[1])
     places = choose_neuroids(choice.neuroids, anatomy)
     notes = _less_than_published(name, len(files))
-    places, missing = _without_missing(places, [files[number] for number in numbers])
+    places, missing = without_missing(places, [files[number] for number in numbers])
     if missing:
         notes.append(f"{missing} vertices have no data (NaN) and are left out")
     masks = {label: mask[places] for label, mask in region_masks(anatomy, choice.rois).items()}
@@ -235,7 +235,7 @@ def _less_than_published(name: str, n_sessions: int) -> list[str]:
     return [f"{n_sessions} sessions are on disk, {published} were published"]
 
 
-def _without_missing(places: IntArray, files: list[BetaFile]) -> tuple[IntArray, int]:
+def without_missing(places: IntArray, files: list[BetaFile]) -> tuple[IntArray, int]:
     """Leave out places that are NaN in a session; only floating-point overlays have them, in all of their frames."""
     missing = np.zeros(len(places), dtype=bool)
     for file in files:

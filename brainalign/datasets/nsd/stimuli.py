@@ -12,6 +12,7 @@ import pandas as pd
 from brainalign.datasets.image_brick import brick_shape, describe_brick
 from brainalign.datasets.nsd.design import Design, stimulus_id
 from brainalign.datasets.nsd.splits import SPLITS, split_columns
+from brainalign.datasets.nsd.stimulus_sets import complete_stimuli, recorded_stimuli
 from brainalign.datasets.nsd.tree import NsdTree
 from brainalign.errors import ChoiceError, DatasetError, near_names
 from brainalign.manifests import load_manifest
@@ -109,29 +110,19 @@ def put_stimuli(
     columns |= {f"split_{name}": part for name, part in splits.items()}
     table = pd.DataFrame(columns)
     attrs: dict[str, Any] = {"licence": load_manifest("nsd").licence}
-    there = store.stimuli(SET) if SET in store.stimulus_sets() else None
+    there = recorded_stimuli(store, SET)
     if not tree.brick.is_file():
-        if there is None or list(there["stimulus"]) != list(table["stimulus"]):
-            store.put_stimuli(SET, table, attrs=attrs)
+        complete_stimuli(store, SET, table, attrs=attrs)
         return table
     state = tree.brick.stat()
     attrs |= {"brick_bytes": state.st_size, "brick_modified_ns": state.st_mtime_ns, "hashed": hash_stimuli}
     if there is None or not _hashed_before(there, attrs):
         described = describe_brick(tree.brick, BRICK, hash_pixels=hash_stimuli)
-        table = pd.concat([table[["stimulus"]], described, table.drop(columns="stimulus")], axis=1)
     else:
-        known = ["stimulus", "file", "bytes", "sha256", "print", "width", "height"]
-        table = pd.concat([there[known], table.drop(columns="stimulus")], axis=1)
-    same = there is not None and _same_pixels(there, table)
-    store.put_stimuli(SET, table, source=str(tree.brick.resolve()), kind="hdf5", attrs=attrs, replace=same)
+        described, attrs["hashed"] = there[["file", "bytes", "sha256", "print", "width", "height"]], _is_hashed(there)
+    table = pd.concat([table[["stimulus"]], described, table.drop(columns="stimulus")], axis=1)
+    complete_stimuli(store, SET, table, source=str(tree.brick.resolve()), kind="hdf5", attrs=attrs)
     return table
-
-
-def _same_pixels(there: pd.DataFrame, table: pd.DataFrame) -> bool:
-    """Whether a table has the images of the recorded one, which it may then complete: hashes, columns of splits."""
-    if list(there["stimulus"]) != list(table["stimulus"]):
-        return False
-    return not _is_hashed(there) or list(there["sha256"]) == list(table["sha256"])
 
 
 def _is_hashed(there: pd.DataFrame) -> bool:
