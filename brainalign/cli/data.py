@@ -68,6 +68,26 @@ def _one_line(item: Any) -> str:
 
 
 @command(
+    app, "check", example="brainalign data check ../data/nsd\nbrainalign data check ../data/nsd --dataset nsd --json"
+)
+def check(
+    root: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folder of the files.")],
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", metavar="ID", help="Only this dataset; default: whichever is there.")
+    ] = None,
+) -> Reply:
+    """Look at a dataset's files before ingesting them.
+
+    Says all that is wrong at once: files that are absent, cut off, of another grid or id base, or that disagree; exits
+    with 1 on a problem. Nothing is written, and no large file is read whole.
+    """
+    from brainalign.datasets import check_tree
+
+    reports = check_tree(root, dataset=dataset)
+    return Reply(reports, [str(report) for report in reports], passed=all(report.ok for report in reports))
+
+
+@command(
     app,
     "ingest",
     example="brainalign data ingest macaque-v4 ../data/macaque_v4\n"

@@ -26,6 +26,8 @@ class ImportReport:
         Why there is no noise ceiling, or empty.
     written : bool
         False if the same was there already.
+    notes : tuple of str
+        What a reader left out or took otherwise than may be expected.
     """
 
     dataset: str
@@ -39,6 +41,7 @@ class ImportReport:
     rois: tuple[str, ...]
     averaged: str
     written: bool
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         low, high = self.repeats
@@ -50,7 +53,8 @@ class ImportReport:
         state = "" if self.written else " (already there)"
         where = f"{self.dataset}/{self.variant}/{self.subject}"
         rois = ", ".join(self.rois) if len(self.rois) <= MANY_ROIS else f"{len(self.rois)} regions"
-        return f"{where}: {self.kind}, {size}{repeats if self.n_neuroids else ''}, {rois}{state}"
+        first = f"{where}: {self.kind}, {size}{repeats if self.n_neuroids else ''}, {rois}{state}"
+        return "\n".join([first, *(f"  {note}" for note in self.notes)])
 
 
 @dataclass(frozen=True)
@@ -64,18 +68,14 @@ class IngestReport:
         Number of stimuli by set.
     entries : tuple of ImportReport
     simulated : bool
-    notes : tuple of str
-        What is less than published or was left out: to be read, not an error.
     """
 
     dataset: str
     stimulus_sets: dict[str, int] = field(default_factory=dict)
     entries: tuple[ImportReport, ...] = ()
     simulated: bool = False
-    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{name}: {n} stimuli" for name, n in self.stimulus_sets.items()]
         lines += [str(entry) for entry in self.entries]
-        lines = [f"SIMULATED: {line}" if self.simulated else line for line in lines]
-        return "\n".join(lines + [f"note: {note}" for note in self.notes])
+        return "\n".join([f"SIMULATED: {line}" if self.simulated else line for line in lines])

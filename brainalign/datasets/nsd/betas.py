@@ -21,7 +21,7 @@ from brainalign.datasets.nsd.maps import damage, load_image
 from brainalign.datasets.nsd.overlays import overlay_header
 from brainalign.errors import DatasetError
 
-__all__ = ["SCALE", "BetaFile", "HemispherePair", "open_betas"]
+__all__ = ["SCALE", "BetaFile", "HemispherePair", "check_file", "open_betas"]
 
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
@@ -237,6 +237,30 @@ def open_betas(folder: Path, stem: str, *, surface: bool) -> BetaFile:
             "other is not: the two hemispheres are not of one session."
         )
     return HemispherePair(left, right)
+
+
+def check_file(path: Path, *, surface: bool, grid: tuple[int, ...]) -> None:
+    """Look at one file of betas without reading its values.
+
+    Raises
+    ------
+    DatasetError
+        If its header is damaged, its grid is not ``grid``, or it is shorter than its header says. A compressed file
+        is not unpacked: the size that its last bytes state is compared.
+    """
+    file = _open(path, surface=surface)
+    if file.grid != grid:
+        raise DatasetError(f"{path} has the grid {file.grid}; the other files beside it have {grid}.")
+    if not isinstance(file, FrameBetas):
+        return  # HDF5 knows its length and refused to open
+    expected = file.offset + int(np.prod(grid)) * file.n_trials * file.dtype.itemsize
+    found = path.stat().st_size
+    if path.suffix == ".gz":
+        with path.open("rb") as packed:
+            packed.seek(-4, 2)
+            found, expected = int.from_bytes(packed.read(4), "little"), expected % 2**32
+    if found != expected if path.suffix == ".gz" else found < expected:
+        raise DatasetError(f"{path} is cut off: fetch it again.")
 
 
 def _find(folder: Path, stem: str, endings: tuple[str, ...]) -> Path:

@@ -54,6 +54,7 @@ class Presentations:
     stimulus_set: str
     stimuli: list[str]
     along: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,18 +95,13 @@ def put_companion(
     subjects: Sequence[str] | None,
     variant: str | None,
     presentations: Callable[[str, int], Presentations],
-) -> tuple[list[ImportReport], list[str]]:
+) -> list[ImportReport]:
     """Bring the session of each subject into the store.
 
     Parameters
     ----------
     presentations : callable
         Subject and number of trials to what was shown.
-
-    Returns
-    -------
-    list of ImportReport, list of str
-        What was brought in, and notes.
     """
     surface = space_kind(choice.space) == "surface"
     name = companion.folder(choice.version)
@@ -124,7 +120,7 @@ def put_companion(
             anatomy.notes.append(f"{missing} vertices have no data (NaN) and are left out")
         ready.append((subject, file, anatomy, places, presentations(subject, file.n_trials)))
     require_room(store, sum(4 * len(places) * file.n_trials for _, file, _, places, _ in ready))
-    entries, notes = [], []
+    entries = []
     for subject, file, anatomy, places, shown in ready:
         responses, labels = _dataset(companion, choice, file, anatomy, places, shown)
         options = {
@@ -139,10 +135,12 @@ def put_companion(
         written = store.put_responses(companion.dataset, as_named, subject, responses, options=options)
         counts = Counter(shown.stimuli)
         sizes = (len(counts), file.n_trials, len(places), (min(counts.values()), max(counts.values())))
-        entry = ImportReport(companion.dataset, as_named, subject, "responses", *sizes, tuple(labels), "", written)
+        notes = (*shown.notes, *dict.fromkeys(anatomy.notes))
+        entry = ImportReport(
+            companion.dataset, as_named, subject, "responses", *sizes, tuple(labels), "", written, notes
+        )
         entries.append(entry)
-        notes += [f"{subject}: {note}" for note in dict.fromkeys(anatomy.notes)]
-    return entries, notes
+    return entries
 
 
 def _dataset(

@@ -83,15 +83,15 @@ def ingest_nsd_imagery(
     def presentations(subject: str, n_trials: int) -> Presentations:
         if n_trials != len(ids):
             raise DatasetError(f"{subject} has betas of {n_trials} trials; the twelve runs have {len(ids)}.")
-        return Presentations(stimulus_set, ids, along)
+        return Presentations(stimulus_set, ids, along, notes)
 
+    unknown = "which condition a trial shows is not known; ids are places in a run, give conditions="
+    notes = (unknown,) if conditions is None else ()
     stimulus_set = DATASET if conditions is not None else f"{DATASET}-places"
     table = pd.DataFrame({"stimulus": list(known)})
     complete_stimuli(store, stimulus_set, table, attrs={"licence": load_manifest(DATASET).licence})
-    entries, notes = put_companion(tree, store, IMAGERY, choice, subjects, variant, presentations)
-    if conditions is None:
-        notes.insert(0, "which condition a trial shows is not known; ids are places in a run, give conditions=")
-    return IngestReport(DATASET, {stimulus_set: len(table)}, tuple(entries), notes=tuple(notes))
+    entries = put_companion(tree, store, IMAGERY, choice, subjects, variant, presentations)
+    return IngestReport(DATASET, {stimulus_set: len(table)}, tuple(entries))
 
 
 def _place_ids() -> list[str]:

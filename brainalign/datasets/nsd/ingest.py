@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from brainalign.datasets.nsd.neuroids import choose_neuroids, neuroids_name, reg
 from brainalign.datasets.nsd.sessions import chosen_sessions, open_sessions
 from brainalign.datasets.nsd.splits import sessions_run
 from brainalign.datasets.nsd.stack import SessionStack
-from brainalign.datasets.nsd.stimuli import SET, chosen_images, put_stimuli, read_stimulus_table
+from brainalign.datasets.nsd.stimuli import SET, chosen_images, put_stimuli, read_stimulus_table, require_split
 from brainalign.datasets.nsd.surface_anatomy import SurfaceAnatomy
 from brainalign.datasets.nsd.tree import BETA_VERSIONS, NsdTree, beta_version, open_tree
 from brainalign.datasets.nsd.trials import Trials, check_stimulus_table, make_trials
@@ -34,7 +34,7 @@ from brainalign.manifests import load_manifest
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_nsd", "make_anatomy", "space_kind", "without_missing"]
+__all__ = ["ingest_nsd", "less_than_published", "make_anatomy", "space_kind", "without_missing"]
 
 DATASET = "nsd"
 DEFAULT_BETAS = "betas_fithrf_GLMdenoise_RR"
@@ -128,7 +128,8 @@ def ingest_nsd(
     Returns
     -------
     IngestReport
-        Stimulus set ``nsd``, ids ``nsd-NNNNN`` (nsdId, counted from 0). ``notes`` say what is less than published.
+        Stimulus set ``nsd``, ids ``nsd-NNNNN`` (nsdId, counted from 0). Notes say what is less than published, or was
+        left out.
 
     Raises
     ------
@@ -147,6 +148,7 @@ def ingest_nsd(
     """
     tree = open_tree(root)
     families = [rois] if isinstance(rois, str) else None if rois is None else list(rois)
+    require_split(stimuli)
     choice = Choice(space, beta_version(betas), neuroids, families, sessions, zscore, stimuli)
     surface = space_kind(space) == "surface"
     design = read_design(tree.design)
@@ -156,13 +158,13 @@ def ingest_nsd(
     require_room(store, sum(4 * len(one.places) * _trials_of(one) for one in ready))
     table = put_stimuli(tree, store, design, info, sessions_run(tree, design), hash_stimuli=hash_stimuli)
     wanted = chosen_images(stimuli, table)
-    entries, notes = [], []
+    entries = []
     for one in ready:
-        entries.append(_put(store, one, choice, variant or choice.variant(), wanted))
-        if check_ncsnr and sessions is None and stimuli == "all" and entries[-1].written:
-            one.notes += _recomputed(store, entries[-1])
-        notes += [f"{one.name}: {note}" for note in dict.fromkeys(one.anatomy.notes + one.notes)]
-    return IngestReport(DATASET, {SET: len(table)}, tuple(entries), notes=tuple(notes))
+        entry = _put(store, one, choice, variant or choice.variant(), wanted)
+        if check_ncsnr and sessions is None and stimuli == "all" and entry.written:
+            one.notes += _recomputed(store, entry)
+        entries.append(replace(entry, notes=tuple(dict.fromkeys(one.anatomy.notes + one.notes))))
+    return IngestReport(DATASET, {SET: len(table)}, tuple(entries))
 
 
 def space_kind(space: str) -> str:
@@ -218,7 +220,7 @@ def _prepare(
         check_stimulus_table(info, tree.stimulus_table, name, trials)
     anatomy = make_anatomy(tree, name, choice.space, choice.version, files[1])
     places = choose_neuroids(choice.neuroids, anatomy)
-    notes = _less_than_published(name, len(files))
+    notes = less_than_published(name, len(files))
     places, missing = without_missing(places, [files[number] for number in numbers])
     if missing:
         notes.append(f"{missing} vertices have no data (NaN) and are left out")
@@ -228,15 +230,19 @@ def _prepare(
     return Subject(name, anatomy, files, numbers, trials, places, masks, notes)
 
 
-def _less_than_published(name: str, n_sessions: int) -> list[str]:
+def less_than_published(name: str, n_sessions: int) -> list[str]:
+    """Return a note if a subject has other than the published number of sessions."""
     published = load_manifest(DATASET).published_counts.get(name, {}).get("sessions")
     if published is None or n_sessions == published:
         return []
     return [f"{n_sessions} sessions are on disk, {published} were published"]
 
 
-def without_missing(places: IntArray, files: list[BetaFile]) -> tuple[IntArray, int]:
-    """Leave out places that are NaN in a session; only floating-point overlays have them, in all of their frames."""
+def without_missing(places: IntArray, files: Sequence[BetaFile]) -> tuple[IntArray, int]:
+    """Leave out places that are NaN in a session, and count them.
+
+    Only floating-point overlays have any, and in all frames of a session alike.
+    """
     missing = np.zeros(len(places), dtype=bool)
     for file in files:
         if file.scale == 1:

@@ -20,7 +20,7 @@ from brainalign.manifests import load_manifest
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["BRICK", "SET", "chosen_images", "number_of_images", "put_stimuli", "read_stimulus_table"]
+__all__ = ["BRICK", "SET", "chosen_images", "number_of_images", "put_stimuli", "read_stimulus_table", "require_split"]
 
 SET = "nsd"
 BRICK = "imgBrick"
@@ -154,9 +154,7 @@ def chosen_images(stimuli: str, table: pd.DataFrame) -> np.ndarray[Any, np.dtype
     """
     if stimuli == "all":
         return np.ones(len(table), dtype=bool)
-    name, _, part = str(stimuli).partition(":")
-    if name not in SPLITS:
-        raise ChoiceError(f"stimuli={stimuli!r} is not known.{near_names(name, ['all', *SPLITS])}")
+    name, part = require_split(stimuli)
     column = table[f"split_{name}"]
     parts = [part] if part else ["test"] if name in _TEST_ONLY else ["train", "val", "test"]
     chosen = column.isin(parts).to_numpy()
@@ -164,3 +162,17 @@ def chosen_images(stimuli: str, table: pd.DataFrame) -> np.ndarray[Any, np.dtype
         there = sorted(set(column) - {""})
         raise ChoiceError(f"stimuli={stimuli!r} chooses no image.{near_names(part, there)}")
     return chosen
+
+
+def require_split(stimuli: str) -> tuple[str, str]:
+    """Return name and part of a choice of stimuli; the part is empty where none is named.
+
+    Raises
+    ------
+    ChoiceError
+        If there is no such split.
+    """
+    name, _, part = str(stimuli).partition(":")
+    if name not in ("all", *SPLITS):
+        raise ChoiceError(f"stimuli={stimuli!r} is not known.{near_names(name, ['all', *SPLITS])}")
+    return name, part

@@ -30,7 +30,7 @@ from brainalign.manifests import load_manifest
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_nsd_synthetic", "synthetic_id"]
+__all__ = ["ingest_nsd_synthetic", "read_synthetic_design", "synthetic_id"]
 
 DATASET = "nsd-synthetic"
 SYNTHETIC = Companion(DATASET, "nsdsynthetic")
@@ -79,14 +79,13 @@ def ingest_nsd_synthetic(
     tree = open_tree(root, DATASET)
     families = [rois] if isinstance(rois, str) else None if rois is None else list(rois)
     choice = SessionChoice(space, companion_version(betas, SYNTHETIC), neuroids, families, zscore)
-    path = tree.root / "nsddata" / "experiments" / "nsdsynthetic" / "nsdsynthetic_expdesign.mat"
-    order, pattern = _read_design(path)
+    order, pattern = read_synthetic_design(tree)
     table = _put_stimuli(tree, store)
 
     def presentations(subject: str, n_trials: int) -> Presentations:
         if n_trials != len(order):
             raise DatasetError(
-                f"{subject} has betas of {n_trials} trials; {path} has {len(order)}: one of the two is cut off."
+                f"{subject} has betas of {n_trials} trials; {_design(tree)} has {len(order)}: one of them is cut off."
             )
         sizes = _run_sizes(pattern, n_trials)
         along = {
@@ -97,8 +96,8 @@ def ingest_nsd_synthetic(
         }
         return Presentations(DATASET, [synthetic_id(int(image), subject) for image in order], along)
 
-    entries, notes = put_companion(tree, store, SYNTHETIC, choice, subjects, variant, presentations)
-    return IngestReport(DATASET, {DATASET: len(table)}, tuple(entries), notes=tuple(notes))
+    entries = put_companion(tree, store, SYNTHETIC, choice, subjects, variant, presentations)
+    return IngestReport(DATASET, {DATASET: len(table)}, tuple(entries))
 
 
 def synthetic_id(image: int, subject: str) -> str:
@@ -110,8 +109,19 @@ def synthetic_id(image: int, subject: str) -> str:
     return f"nsdsynthetic{image:03d}" + ("" if image <= N_COMMON else f"-{subject}")
 
 
-def _read_design(path: Path) -> tuple[IntArray, IntArray | None]:
-    """Return the image of every trial, counted from 1, and the slots of the runs."""
+def _design(tree: NsdTree) -> Path:
+    return tree.root / "nsddata" / "experiments" / "nsdsynthetic" / "nsdsynthetic_expdesign.mat"
+
+
+def read_synthetic_design(tree: NsdTree) -> tuple[IntArray, IntArray | None]:
+    """Return the image of every trial, counted from 1, and the slots of the runs.
+
+    Raises
+    ------
+    DatasetError
+        If the file is absent or damaged, or its images do not count from 1 to 284.
+    """
+    path = _design(tree)
     fields = load_fields(path, ("masterordering",))
     order = np.asarray(fields["masterordering"]).ravel().astype(np.int64)
     if order.min() < 1 or order.max() > N_IMAGES:

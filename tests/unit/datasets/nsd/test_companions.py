@@ -56,7 +56,7 @@ def test_synthetic_pictures_are_where_they_lie(companions, store):
 def test_imagery_blocks(companions, store):
     root = companions[0]
     report = ingest("nsd-imagery", root, store, zscore=False, neuroids="all")
-    assert any("not known" in note for note in report.notes)
+    assert any("not known" in note for note in report.entries[0].notes)
     r = store.responses("nsd-imagery", "subj04")
     rows = np.rint(r["response"].values.mean(axis=1) * 10)
     first = {b: rows[r["block"].values == b].min() for b in ("visA", "attA", "imgA_1", "attB", "visC", "imgC_2")}

@@ -60,9 +60,9 @@ def test_every_subject_and_what_is_less_than_published(ingested):
     ]
     assert all(e.variant == "func1pt8mm.b3.nsdgeneral.z" for e in report.entries)
     assert report.stimulus_sets == {"nsd": 3650}
-    assert "subj04: 1 sessions are on disk, 30 were published" in report.notes
-    assert any("subj01: up to 1 of" in note and "do not vary" in note for note in report.notes)
-    assert "note: subj04" in str(report)
+    assert "1 sessions are on disk, 30 were published" in report.entries[2].notes
+    assert any("up to 1 of" in note and "do not vary" in note for note in report.entries[0].notes)
+    assert "30 were published" in str(report)
 
 
 @pytest.mark.parametrize("subject", list(MINI_GRIDS))
@@ -221,7 +221,7 @@ def test_skipping_the_z_score_leaves_the_session_effect(mini, store):
 def test_noise_is_recovered(ingested, mini):
     """ncsnr of the files is about 1 / sd of the noise, recomputed it is the same, and the ceiling follows from it."""
     store, report = ingested
-    said = next(n for n in report.notes if n.startswith("subj01: ncsnr of the files"))
+    said = next(n for n in report.entries[0].notes if n.startswith("ncsnr of the files"))
     assert float(said.split("at most ")[1].split(",")[0]) < 1e-5
     r = store.responses("nsd", "subj01")
     truth = np.load(mini[0] / "truth" / f"subj01_func1pt8mm_{B3}.npz")
@@ -269,8 +269,8 @@ def test_only_the_files_that_are_needed_need_be_there(tree, store):
     (tree / BETAS / "subj04/func1pt8mm" / B3 / "ncsnr.nii.gz").unlink()
     report = ingest("nsd", tree, open_store(store.url + "-2"), variant="whole", check_ncsnr=False)
     assert report.entries[0].n_neuroids == whole.entries[0].n_neuroids
-    assert any("only rh.streams.nii.gz is there" in note for note in report.notes)
-    assert any("no region conwell/OTC" in note for note in report.notes)
+    assert any("only rh.streams.nii.gz is there" in note for note in report.entries[0].notes)
+    assert any("no region conwell/OTC" in note for note in report.entries[0].notes)
     a = store.responses("nsd", "subj04")
     b = open_store(store.url + "-2").responses("nsd", "subj04")
     for name in ("response", "stimulus", "run", "trial", "prf-visualrois/V1v"):
