@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import h5py
 import nibabel
 import numpy as np
 import pytest
@@ -235,3 +236,34 @@ def test_pooled_ncsnr_of_unequal_repeats():
     assert np.allclose(found, 1 / sd, rtol=0.15)
     with pytest.raises(UndefinedError, match="shown once"):
         ncsnr_of_repeats(values[:2], np.array(["a", "b"]))
+
+
+@pytest.mark.parametrize("surface", [False, True])
+@pytest.mark.parametrize("layout", ["one chunk a place", "compressed", "contiguous", "large chunks", "big-endian"])
+def test_every_layout_of_hdf5_reads_alike(tmp_path, layout, surface):
+    rng = np.random.default_rng(0)
+    shape = (20, 150) if surface else (20, 5, 6, 7)
+    values = rng.integers(-30000, 30000, shape).astype(">i2" if layout == "big-endian" else "<i2")
+    one = (20, *[1] * (len(shape) - 1))
+    options = {
+        "one chunk a place": {"chunks": one},
+        "compressed": {"chunks": one, "compression": "gzip", "shuffle": True},
+        "contiguous": {},
+        "large chunks": {"chunks": (10, *shape[1:])},
+        "big-endian": {"chunks": one},
+    }[layout]
+    for side in ("lh.", "rh.") if surface else ("",):
+        with h5py.File(tmp_path / f"{side}betas_session01.hdf5", "w") as file:
+            file.create_dataset("betas", data=values, **options)
+    file = open_betas(tmp_path, "betas_session01", surface=surface)
+    flat = np.concatenate([values, values], axis=1) if surface else values.transpose(0, 3, 2, 1).reshape(20, -1)
+    places = np.sort(rng.choice(flat.shape[1], 60, replace=False))
+    assert np.array_equal(file.read(places), flat[:, places])
+    assert np.array_equal(file.frame(3), flat[3])
+
+
+def test_voxels_that_were_never_written_are_0(tmp_path):
+    write_full_shape(tmp_path / "betas_session01.hdf5", np.array([[1, 2, 3]]), np.ones((750, 1), np.int16))
+    file = open_betas(tmp_path, "betas_session01", surface=False)
+    written = np.ravel_multi_index((1, 2, 3), file.grid)
+    assert np.array_equal(file.read(np.array([written - 1, written])), np.tile([0, 1], (750, 1)))
