@@ -10,19 +10,24 @@ from brainalign.datasets.generic import import_responses
 from brainalign.datasets.images import import_images
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
+from brainalign.datasets.nsd import check_nsd, ingest_nsd, ingest_nsd_imagery, ingest_nsd_synthetic
 from brainalign.datasets.objects92 import ingest_objects92
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.simulated import simulate_cortex
-from brainalign.errors import ChoiceError, near_names
+from brainalign.datasets.tree_report import TreeReport
+from brainalign.errors import ChoiceError, DatasetError, near_names
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
 __all__ = [
+    "CHECKS",
     "DATASETS",
     "ImportReport",
     "IngestReport",
+    "TreeReport",
+    "check_tree",
     "import_images",
     "import_rdms",
     "import_responses",
@@ -34,10 +39,50 @@ __all__ = [
 DATASETS: dict[str, Callable[..., IngestReport]] = {
     "macaque-v4": ingest_macaque_v4,
     "natural-scenes": ingest_natural_scenes,
+    "nsd": ingest_nsd,
+    "nsd-imagery": ingest_nsd_imagery,
+    "nsd-synthetic": ingest_nsd_synthetic,
     "objects92": ingest_objects92,
     "simulated-cortex": simulate_cortex,
 }
 """Reader of each dataset by its manifest id."""
+
+CHECKS: dict[str, Callable[[Path], TreeReport | None]] = {
+    "nsd": check_nsd,
+}
+"""Look at the files of a dataset: what an ingestion would refuse, or None where the folder holds none of them."""
+
+
+def check_tree(root: str | Path, *, dataset: str | None = None) -> list[TreeReport]:
+    """Look at the files below a folder before anything is ingested, and say all that is wrong with them at once.
+
+    Parameters
+    ----------
+    root : path
+    dataset : str, optional
+        As in `CHECKS`; default: every dataset whose files are there.
+
+    Returns
+    -------
+    list of TreeReport
+
+    Raises
+    ------
+    ChoiceError
+        If there is no check of the dataset.
+    DatasetError
+        If the folder holds no files of it, or of any.
+    """
+    if dataset is not None and dataset not in CHECKS:
+        raise ChoiceError(f"there is no check of dataset {dataset!r}.{near_names(dataset, CHECKS)}")
+    names = list(CHECKS) if dataset is None else [dataset]
+    found = [report for name in names if (report := CHECKS[name](Path(root))) is not None]
+    if not found:
+        raise DatasetError(
+            f"{root} holds no files of {dataset or 'a dataset that has a check (' + ', '.join(CHECKS) + ')'}: give the "
+            "folder that is ingested; `brainalign data show DATASET` says how its files are laid out."
+        )
+    return found
 
 
 def ingest(
