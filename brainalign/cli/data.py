@@ -26,19 +26,21 @@ def list_() -> Reply:
         {
             "dataset": m.id,
             "kind": m.kind + (", SIMULATED" if m.simulated else ""),
+            "subjects": len(m.subjects),
             "benchmarks": [f"{b.id}.v{b.version}" for b in m.benchmarks],
             "title": m.title,
         }
         for m in manifests
     ]
-    return Reply(rows, [Grid.of(rows, ("dataset", "kind", "benchmarks", "title"))])
+    return Reply(rows, [Grid.of(rows, ("dataset", "kind", "subjects", "benchmarks", "title"))])
 
 
 @command(app, "show", example="brainalign data show macaque-v4\nbrainalign data show macaque-v4 --json")
 def show(dataset: Annotated[str, typer.Argument(help="Id of a dataset, as in `data list`.")]) -> Reply:
     """Show all that is known of a dataset.
 
-    Source, terms, files, subjects, regions, variants, ceilings, benchmarks.
+    Source, terms, files and how they are laid out, subjects, spaces, regions and their labels, variants, ceilings,
+    splits, benchmarks.
     """
     from brainalign.manifests import load_manifest
 
@@ -49,11 +51,11 @@ def show(dataset: Annotated[str, typer.Argument(help="Id of a dataset, as in `da
 def _outline(manifest: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in manifest.items():
-        if isinstance(value, dict):
-            lines += [f"{name}:", *(f"  {key}: {cell(item)}" for key, item in value.items())]
+        if isinstance(value, dict) and value:
+            lines += [f"{name}:", *(f"  {key}: {_one_line(item)}" for key, item in value.items())]
         elif isinstance(value, list) and value:
             lines += [f"{name}:", *(f"  - {_one_line(item)}" for item in value)]
-        elif value not in ("", []):
+        elif value not in ("", [], {}, None):
             lines.append(f"{name}: {cell(value)}")
     return lines
 
@@ -61,7 +63,7 @@ def _outline(manifest: dict[str, Any]) -> list[str]:
 def _one_line(item: Any) -> str:
     if not isinstance(item, dict):
         return cell(item)
-    shown = {key: value for key, value in item.items() if value not in (None, "", [])}
+    shown = {key: value for key, value in item.items() if value not in (None, "", [], {})}
     return ", ".join(f"{key} {_one_line(value)}" for key, value in shown.items())
 
 
