@@ -15,6 +15,7 @@ from brainalign.datasets.objects92 import ingest_objects92
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.simulated import simulate_cortex
+from brainalign.datasets.things import ingest_things_fmri
 from brainalign.errors import ChoiceError, near_names
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ DATASETS: dict[str, Callable[..., IngestReport]] = {
     "natural-scenes": ingest_natural_scenes,
     "objects92": ingest_objects92,
     "simulated-cortex": simulate_cortex,
+    "things-fmri": ingest_things_fmri,
 }
 """Reader of each dataset by its manifest id."""
 
