@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainalign.datasets.algonauts2023 import ingest_algonauts2023
+from brainalign.datasets.bold5000 import ingest_bold5000
 from brainalign.datasets.generic import import_responses
 from brainalign.datasets.images import import_images
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
@@ -35,6 +36,7 @@ __all__ = [
 
 DATASETS: dict[str, Callable[..., IngestReport]] = {
     "algonauts2023": ingest_algonauts2023,
+    "bold5000": ingest_bold5000,
     "macaque-v4": ingest_macaque_v4,
     "natural-scenes": ingest_natural_scenes,
     "objects92": ingest_objects92,

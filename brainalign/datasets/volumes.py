@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from nibabel.volumeutils import apply_read_scaling
 
 from brainalign.errors import DatasetError
 
-__all__ = ["Mask", "frame_count", "frame_dtype", "masked_frames", "read_mask", "read_volume"]
+__all__ = ["Mask", "frame_count", "frame_dtype", "masked_frames", "read_mask", "read_volume", "without_missing"]
 
 Array = npt.NDArray[Any]
 _DAMAGE = (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError)
@@ -106,8 +107,28 @@ def frame_dtype(path: Path) -> np.dtype[Any]:
     return np.dtype(apply_read_scaling(one, data.slope, data.inter).dtype)
 
 
-def masked_frames(path: Path, mask: Mask) -> Array:
-    """Read the voxels inside a mask of every frame, shape (n_frames, n_voxels).
+def without_missing(mask: Mask, paths: Sequence[Path]) -> tuple[Mask, int]:
+    """Leave out voxels without data, which are NaN in the first frame of some file; return how many these are.
+
+    Raises
+    ------
+    DatasetError
+        If a file is damaged or of another grid, or no voxel is left.
+    """
+    there = np.ones(mask.size, dtype=bool)
+    for path in paths:
+        there &= ~np.isnan(masked_frames(path, mask, limit=1)[0])
+    inside = mask.inside.copy()
+    inside[mask.inside] = there
+    if not there.any():
+        raise DatasetError(
+            f"{mask.of} marks {mask.size} voxels, and all are NaN in some of {len(paths)} files of betas."
+        )
+    return Mask(inside, mask.affine, mask.of), int((~there).sum())
+
+
+def masked_frames(path: Path, mask: Mask, *, limit: int | None = None) -> Array:
+    """Read the voxels inside a mask of every frame (or the first ``limit``), shape (n_frames, n_voxels).
 
     One frame is in memory at a time beside the result, also where the file is compressed.
 
@@ -116,7 +137,8 @@ def masked_frames(path: Path, mask: Mask) -> Array:
     DatasetError
         If the file is absent, damaged or cut off, or its grid is not that of the mask.
     """
-    n = frame_count(path, like=mask)
+    stored = frame_count(path, like=mask)
+    n = stored if limit is None else min(limit, stored)
     data = _open(path).dataobj
     shape, dtype = mask.inside.shape, np.dtype(data.dtype)
     size = int(np.prod(shape)) * dtype.itemsize
@@ -127,7 +149,7 @@ def masked_frames(path: Path, mask: Mask) -> Array:
             for frame in range(n):
                 raw = file.read(size)
                 if len(raw) < size:
-                    raise DatasetError(f"{path} is cut off: it holds {frame} of {n} frames. Fetch it again.")
+                    raise DatasetError(f"{path} is cut off: it holds {frame} of {stored} frames. Fetch it again.")
                 volume = np.frombuffer(raw, dtype=dtype).reshape(shape, order="F")
                 out[frame] = apply_read_scaling(volume[mask.inside], data.slope, data.inter)
         except _DAMAGE as error:
