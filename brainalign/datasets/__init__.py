@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from brainalign.datasets.algonauts2023 import ingest_algonauts2023
 from brainalign.datasets.bold5000 import ingest_bold5000
 from brainalign.datasets.generic import import_responses
+from brainalign.datasets.god import ingest_god
 from brainalign.datasets.images import import_images
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
@@ -37,6 +38,7 @@ __all__ = [
 DATASETS: dict[str, Callable[..., IngestReport]] = {
     "algonauts2023": ingest_algonauts2023,
     "bold5000": ingest_bold5000,
+    "god": ingest_god,
     "macaque-v4": ingest_macaque_v4,
     "natural-scenes": ingest_natural_scenes,
     "objects92": ingest_objects92,
