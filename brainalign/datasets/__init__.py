@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainalign.datasets.algonauts2023 import ingest_algonauts2023
+from brainalign.datasets.bold5000 import ingest_bold5000
 from brainalign.datasets.generic import import_responses
+from brainalign.datasets.god import ingest_god
 from brainalign.datasets.images import import_images
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
@@ -15,6 +18,7 @@ from brainalign.datasets.objects92 import ingest_objects92
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.simulated import simulate_cortex
+from brainalign.datasets.things import ingest_things_fmri
 from brainalign.datasets.tree_report import TreeReport
 from brainalign.errors import ChoiceError, DatasetError, near_names
 
@@ -37,6 +41,9 @@ __all__ = [
 ]
 
 DATASETS: dict[str, Callable[..., IngestReport]] = {
+    "algonauts2023": ingest_algonauts2023,
+    "bold5000": ingest_bold5000,
+    "god": ingest_god,
     "macaque-v4": ingest_macaque_v4,
     "natural-scenes": ingest_natural_scenes,
     "nsd": ingest_nsd,
@@ -44,6 +51,7 @@ DATASETS: dict[str, Callable[..., IngestReport]] = {
     "nsd-synthetic": ingest_nsd_synthetic,
     "objects92": ingest_objects92,
     "simulated-cortex": simulate_cortex,
+    "things-fmri": ingest_things_fmri,
 }
 """Reader of each dataset by its manifest id."""
 
