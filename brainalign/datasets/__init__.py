@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainalign.datasets.bids import import_bids
 from brainalign.datasets.generic import import_responses
+from brainalign.datasets.haxby import ingest_haxby
 from brainalign.datasets.images import import_images
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
+from brainalign.datasets.miyawaki2008 import ingest_miyawaki2008
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
 from brainalign.datasets.objects92 import ingest_objects92
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.simulated import simulate_cortex
+from brainalign.datasets.volumes import import_volumes
 from brainalign.errors import ChoiceError, near_names
 
 if TYPE_CHECKING:
@@ -23,16 +27,20 @@ __all__ = [
     "DATASETS",
     "ImportReport",
     "IngestReport",
+    "import_bids",
     "import_images",
     "import_rdms",
     "import_responses",
+    "import_volumes",
     "ingest",
     "make_natural_scenes",
     "simulate_cortex",
 ]
 
 DATASETS: dict[str, Callable[..., IngestReport]] = {
+    "haxby": ingest_haxby,
     "macaque-v4": ingest_macaque_v4,
+    "miyawaki2008": ingest_miyawaki2008,
     "natural-scenes": ingest_natural_scenes,
     "objects92": ingest_objects92,
     "simulated-cortex": simulate_cortex,
