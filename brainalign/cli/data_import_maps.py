@@ -119,7 +119,7 @@ def volumes(
         zscore=zscore,
         scale=scale,
         surface=surface,
-        averaged=_averaged(averaged),
+        averaged=as_averaged(averaged),
         variant=variant,
         stimulus_set=stimuli_set,
         simulated=simulated,
@@ -183,7 +183,7 @@ def bids(
         rois=None if roi is None else {name: _files(file) for name, file in _pairs(roi, "--roi").items()},
         label_tables=_pairs(labels, "--labels"),
         zscore=zscore,
-        averaged=_averaged(averaged),
+        averaged=as_averaged(averaged),
         variant=variant,
         stimulus_set=stimuli_set,
         simulated=simulated,
@@ -206,5 +206,6 @@ def _files(given: str | None) -> Any:
     return None if given is None else given if Path(given).exists() else given.split(",")
 
 
-def _averaged(given: str | None) -> int | str | None:
+def as_averaged(given: str | None) -> int | str | None:
+    """Read N or a reason."""
     return int(given) if given and given.isdecimal() else given

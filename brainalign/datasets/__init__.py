@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainalign.datasets.bids import import_bids
+from brainalign.datasets.brainscore import import_brainscore
+from brainalign.datasets.brainscore_export import export_brainscore
+from brainalign.datasets.feature_files import import_features
 from brainalign.datasets.generic import import_responses
 from brainalign.datasets.haxby import ingest_haxby
 from brainalign.datasets.images import import_images
@@ -16,6 +19,7 @@ from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natur
 from brainalign.datasets.objects92 import ingest_objects92
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
+from brainalign.datasets.rsatoolbox_files import export_rsatoolbox, import_rsatoolbox
 from brainalign.datasets.simulated import simulate_cortex
 from brainalign.datasets.volumes import import_volumes
 from brainalign.errors import ChoiceError, near_names
@@ -27,10 +31,15 @@ __all__ = [
     "DATASETS",
     "ImportReport",
     "IngestReport",
+    "export_brainscore",
+    "export_rsatoolbox",
     "import_bids",
+    "import_brainscore",
+    "import_features",
     "import_images",
     "import_rdms",
     "import_responses",
+    "import_rsatoolbox",
     "import_volumes",
     "ingest",
     "make_natural_scenes",

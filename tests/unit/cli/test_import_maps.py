@@ -1,4 +1,4 @@
-"""Beta maps through the command line."""
+"""Beta maps and the files of other tools through the command line."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from brainalign.cli.app import build_app
 from brainalign.store import open_store
 from brainalign.testing.derivatives import make_betas_tree
+from brainalign.testing.foreign_files import make_assembly, make_net2brain_folder
 
 
 @pytest.fixture
@@ -75,3 +76,22 @@ def test_what_cannot_be_used_is_said(lab: Path) -> None:
     absent = _run("volumes", "betas.nii", *NAMES)
     assert absent.exit_code == 1
     assert "no file betas.nii" in absent.stderr
+
+
+def test_an_assembly_and_back(lab: Path) -> None:
+    truth = make_assembly(lab / "in")
+    options = ["--dataset", "mini", "--stimuli-set", "mini", "--stimuli", str(truth.stimuli)]
+    answer = _json("brainscore", str(truth.path), *options)
+    assert [entry["subject"] for entry in answer] == ["s1", "s2"]
+    for tool, names in {"brainscore": ["assy_mini.nc", "stimulus_mini.csv"], "rsatoolbox": ["mini_s1.h5"]}.items():
+        arguments = ["data", "export", tool, "mini", "--out", "out", "--subject", "s1", "--json"]
+        written = json.loads(CliRunner().invoke(build_app(), arguments).stdout)["files"]
+        assert [Path(file).name for file in written] == names
+    again = _json("rsatoolbox", "out/mini_s1.h5", "--dataset", "again")
+    assert (again[0]["subject"], again[0]["n_presentations"], again[0]["rois"]) == ("s1", 18, ["IT", "V1"])
+
+
+def test_features_of_another_tool(lab: Path) -> None:
+    make_net2brain_folder(lab / "n2b")
+    answer = _json("features", "n2b", "--model", "net", "--stimuli-set", "photos")
+    assert (answer["n_stimuli"], answer["format"]) == (5, "net2brain")
