@@ -43,6 +43,7 @@ _HOME = {
     "calibrate": "brainalign.metrics",
     "resample": "brainalign.metrics",
     "paired": "brainalign.metrics",
+    "compare": "brainalign.metrics",
     # store and flow
     "open_store": "brainalign.store",
     "average_repeats": "brainalign.store",

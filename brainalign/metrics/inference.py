@@ -23,7 +23,7 @@ from brainalign.stats.resampling import (
     subsample_interval,
 )
 
-__all__ = ["Paired", "calibrate", "paired", "resample"]
+__all__ = ["Paired", "calibrate", "calibrate_encoding", "paired", "resample", "resample_encoding"]
 
 FloatArray = npt.NDArray[np.float64]
 MetricLike = str | Callable[[Any, Any], float]
@@ -98,8 +98,22 @@ def calibrate(
         a, b = record.form.prepare(x, name="X"), record.form.prepare(y, name="Y")
         lower = not record.higher_is_better
         return calibrate_form(record.form, a, b, len(x), n_permutations=n_permutations, lower=lower, **exchange)
+    return calibrate_encoding(record, x, y, n_permutations=count, **exchange)
+
+
+def calibrate_encoding(
+    record: Metric,
+    x: Any,
+    y: Any,
+    *,
+    n_permutations: int,
+    groups: npt.ArrayLike | None = None,
+    permute: str = "within",
+    seed: int = 0,
+) -> Calibrated:
+    """Calibrate an encoding metric on checked matrices: every permutation is fitted anew."""
     plan, targets = _encoding_plan(x, groups, seed), to_numpy(y)
-    permutations = draw_permutations(len(x), count, **exchange)
+    permutations = draw_permutations(len(x), n_permutations, groups=groups, permute=permute, seed=seed)
     everything = [np.arange(targets.shape[1])]
     null = plan.permuted(targets, permutations, quantity=str(record.quantity), segments=everything).mean(axis=1)[:, 0]
     return calibrated(float(np.nanmean(getattr(plan.fit(targets), str(record.quantity)))), null)
@@ -155,6 +169,13 @@ def resample(
     if record.form is not None:
         form = record.form
         return resample_form(form, form.prepare(x), form.prepare(y), len(x), n_samples=n, seed=seed, **options)
+    return resample_encoding(record, x, y, groups=groups, level=level, seed=seed)
+
+
+def resample_encoding(
+    record: Metric, x: Any, y: Any, *, groups: npt.ArrayLike | None = None, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """Delete-block jackknife interval of an encoding metric on checked matrices."""
     full, left_out, sizes = _left_out(record, x, y, groups, seed)
     return jackknife_interval(full, left_out, sizes, len(x), level=level)
 

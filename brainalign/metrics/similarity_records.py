@@ -277,7 +277,7 @@ def _gromov_wasserstein() -> Metric:
         direction=LOWER,
         params={"n_starts": 5},
         identity=zero,
-        unasked=_few_stimuli(150),
+        unasked=_few_stimuli(100),
     )
 
 

@@ -92,6 +92,11 @@ class CcaForm(RecomputedForm):
 
     title = "canonical correlation"
 
+    @property
+    def smooth(self) -> bool:
+        """Whether the delete-block jackknife is valid: no, it is 1.4 to 1.6 times too wide."""
+        return False
+
     def __post_init__(self) -> None:
         require_choice("variant", self.variant, CCA_VARIANTS)
         if not 0 < self.variance <= 1:

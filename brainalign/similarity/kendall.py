@@ -13,7 +13,7 @@ from scipy.stats import kendalltau
 from brainalign.arrays import as_vector, to_numpy
 from brainalign.similarity.checks import require_choice, require_same_stimuli
 from brainalign.similarity.rdm import DISTANCES
-from brainalign.similarity.rdm_form import comparable_distances, ranked, stimuli_of_pairs, subset_of_pairs
+from brainalign.similarity.rdm_form import Distances, comparable_distances, ranked, stimuli_of_pairs, subset_of_pairs
 from brainalign.stats.forms import RecomputedForm
 
 __all__ = ["KENDALL_COMPARATORS", "KendallForm", "OrderedRdm"]
@@ -52,8 +52,11 @@ class KendallForm(RecomputedForm):
 
     def prepare(self, X: Any, *, name: str = "X") -> OrderedRdm:
         """Prepare a matrix (n, p). Cost: n² p flops and one sort."""
-        v, scale, eps = comparable_distances(X, self.distance, self.compare, name)
-        return _ordered(v, stimuli_of_pairs(v, name), scale, eps, name)
+        return self.prepare_distances(comparable_distances(X, self.distance, self.compare, name), name=name)
+
+    def prepare_distances(self, found: Distances, *, name: str = "X") -> OrderedRdm:
+        """Prepare dissimilarities that several comparators share. Cost: one sort."""
+        return _ordered(found.values, stimuli_of_pairs(found.values, name), found.scale, found.eps, name)
 
     def prepare_rdm(self, rdm: Any, *, name: str = "rdm") -> OrderedRdm:
         """Prepare a condensed RDM (n_pairs,), SciPy order. Cost: one sort."""

@@ -143,8 +143,13 @@ class MutualKnnForm:
         check_k(self.k, n)
         length = n - 1 if n <= ALL_NEIGHBOURS else min(n - 1, 4 * self.k + 24)
         order = neighbour_lists(points, k=length, metric=self.metric).astype(np.int32)
+        return self.prepare_order(order, None if length == n - 1 else points)
+
+    def prepare_order(self, order: npt.NDArray[np.int32], points: torch.Tensor | None = None) -> NeighbourLists:
+        """Prepare neighbours (n, m), nearest first, that several ``k`` share; ``points`` unless they are all."""
+        check_k(self.k, len(order))
         first: IndexArray = order[:, : self.k].astype(np.intp)
-        return NeighbourLists(first, np.arange(n), order, None if length == n - 1 else points)
+        return NeighbourLists(first, np.arange(len(order)), order, points)
 
     def prepare_rdm(self, rdm: Any, *, name: str = "rdm") -> NeighbourLists:
         """Refuse: the distance that is part of the measure needs points."""

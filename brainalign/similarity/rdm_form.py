@@ -21,11 +21,12 @@ from brainalign.similarity.checks import distinct_rows, require_choice, require_
 from brainalign.similarity.rdm import DISTANCES, dissimilarities
 
 __all__ = [
-    "LEAST_STIMULI",
     "PRODUCT_COMPARATORS",
+    "Distances",
     "PreparedRdm",
     "RsaForm",
     "comparable_distances",
+    "distances_to_compare",
     "ranked",
     "stimuli_of_pairs",
     "subset_of_pairs",
@@ -41,6 +42,15 @@ LEAST_STIMULI = 3
 
 # share of a sum of squares below which what remains without a block is recomputed: the rest of the digits is lost
 CANCELLED = 1e-4
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Condensed dissimilarities, the magnitude of the numbers behind them, and the precision of their computation."""
+
+    values: torch.Tensor
+    scale: float
+    eps: float
 
 
 @dataclass(frozen=True)
@@ -99,8 +109,11 @@ class RsaForm:
 
     def prepare(self, X: Any, *, name: str = "X") -> PreparedRdm:
         """Prepare a matrix (n, p). Cost: n² p flops and one sort; 12 n² bytes kept."""
-        v, scale, eps = comparable_distances(X, self.distance, self.compare, name)
-        return self._prepared(v, stimuli_of_pairs(v, name), scale, eps, name)
+        return self.prepare_distances(comparable_distances(X, self.distance, self.compare, name), name=name)
+
+    def prepare_distances(self, found: Distances, *, name: str = "X") -> PreparedRdm:
+        """Prepare dissimilarities that several comparators share. Cost: one sort."""
+        return self._prepared(found.values, stimuli_of_pairs(found.values, name), found.scale, found.eps, name)
 
     def prepare_rdm(self, rdm: Any, *, name: str = "rdm") -> PreparedRdm:
         """Prepare a condensed RDM (n_pairs,), SciPy order. Cost: one sort."""
@@ -204,16 +217,22 @@ class RsaForm:
         return float("nan") if constant else float(torch.dot(kept_a, kept_b)) / norms
 
 
-def comparable_distances(X: Any, distance: str, compare: str, name: str) -> tuple[torch.Tensor, float, float]:
-    """Return condensed dissimilarities, the magnitude behind them, and the precision of their computation."""
+def distances_to_compare(distance: str, compare: str) -> str:
+    """Return the distance that is computed for a comparator.
+
+    The order of Euclidean distances is that of their squares, whose rounding is uniform.
+    """
+    return "sqeuclidean" if distance == "euclidean" and compare in RANKED else distance
+
+
+def comparable_distances(X: Any, distance: str, compare: str, name: str) -> Distances:
+    """Return the dissimilarities of a matrix (n, p) that a comparator needs."""
     matrix = as_matrix(X, name=name)
     if len(matrix) < LEAST_STIMULI:
         raise UndefinedError(f"{name} has {len(matrix)} stimuli; RSA needs at least {LEAST_STIMULI}.")
-    # the order of distances is that of their squares, whose rounding is uniform
-    by_order = distance == "euclidean" and compare in RANKED
-    v = dissimilarities(matrix, "sqeuclidean" if by_order else distance, name)
+    v = dissimilarities(matrix, distances_to_compare(distance, compare), name)
     scale = 1.0 if distance in ("correlation", "cosine") else float(v.max())
-    return v, scale, torch.finfo(matrix.dtype).eps
+    return Distances(v, scale, torch.finfo(matrix.dtype).eps)
 
 
 def stimuli_of_pairs(v: torch.Tensor, name: str) -> int:

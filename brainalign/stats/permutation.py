@@ -163,8 +163,8 @@ def calibrated_by_moments(
     mean, sd = moments
     _require_spread(mean, sd)
     z = (score - mean) / sd
-    tail = scipy_stats.pearson3(skewness)
-    p = float(tail.cdf(z) if lower else tail.sf(z))
+    # the lower tail is the upper one of the mirror image
+    p = float(scipy_stats.pearson3.sf(-z, -skewness) if lower else scipy_stats.pearson3.sf(z, skewness))
     least = max(math.exp(-math.lgamma(n + 1)), np.finfo(np.float64).tiny)
     return Calibrated(score, mean, sd, z, max(p, least), 0, "closed form")
 
