@@ -19,6 +19,7 @@ __all__ = [
     "jackknife_interval",
     "jackknife_se",
     "make_blocks",
+    "mean_interval",
     "resample_callable",
     "resample_form",
     "subsample_interval",
@@ -201,6 +202,18 @@ def subsample_interval(
     se = float(drawn.std(ddof=1) * np.sqrt(m / (n - m)))
     half = float(scipy_stats.norm.ppf(0.5 + level / 2)) * se
     return Interval(full, full - half, full + half, se, level, "half-sampling")
+
+
+def mean_interval(parts: Sequence[Interval]) -> Interval:
+    """Interval of the mean of independent estimates: their variances add.
+
+    The parts have one level and method; the limits are those of a normal distribution.
+    """
+    first, count = parts[0], len(parts)
+    value = float(np.mean([part.estimate for part in parts]))
+    se = float(np.sqrt(sum(part.se**2 for part in parts))) / count
+    half = float(scipy_stats.norm.ppf(0.5 + first.level / 2)) * se
+    return Interval(value, value - half, value + half, se, first.level, first.method)
 
 
 def resample_form(
