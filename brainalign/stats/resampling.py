@@ -235,7 +235,7 @@ def resample_form(
     full = form.score(a, b)
     if form.smooth:
         labels = None if groups is None else np.asarray(groups)
-        blocks = make_blocks(n, groups=labels, limit=n if groups is None else limit)
+        blocks = make_blocks(n, groups=labels, limit=n if groups is None and not form.recomputed else limit)
         values = form.leave_blocks_out(a, b, blocks)
         return jackknife_interval(full, values, [len(block) for block in blocks], n, level=level)
     samples = half_samples(n, n_samples, groups=groups, seed=seed)
