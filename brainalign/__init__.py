@@ -36,6 +36,10 @@ _HOME = {
     "dimension_curve": "brainalign.geometry",
     "DecimationCurve": "brainalign.geometry",
     "decimation_curve": "brainalign.geometry",
+    "StructureCurve": "brainalign.geometry",
+    "structure_curve": "brainalign.geometry",
+    "scale_pattern_similarity": "brainalign.geometry",
+    "concentration": "brainalign.geometry",
     # ceilings and inference
     "Ceiling": "brainalign.stats",
     "noise_ceiling": "brainalign.stats",
