@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from brainalign.cli import data_import
+from brainalign.cli import data_export, data_import, data_import_maps, data_import_tools
 from brainalign.cli.command import command, family
 from brainalign.cli.options import StoreUrl, Subjects, settings
 from brainalign.cli.reply import Grid, Reply, cell, plain
 
 app = family("data", "Known datasets, and bringing data into the store.")
+data_import_maps.register(data_import.app)
+data_import_tools.register(data_import.app)
 app.add_typer(data_import.app)
+app.add_typer(data_export.app)
 
 
 @command(app, "list", example="brainalign data list\nbrainalign data list --json")

@@ -19,7 +19,7 @@ from brainalign.errors import ChoiceError, DatasetError, ImageError, near_names
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["colour_print", "decode_pixels", "import_images", "iter_images"]
+__all__ = ["colour_print", "decode_pixels", "describe_images", "import_images", "iter_images"]
 
 ID_FORMS = ("stem", "name", "path")
 
@@ -75,16 +75,26 @@ def import_images(
     -----
     Every image is read and decoded once; memory holds one image at a time.
     """
-    with open_images(source) as images:
-        names = _named(images, source, pattern, id_from, ids)
-        rows = [{"stimulus": stimulus, **_describe(images.read(file), file)} for file, stimulus in names.items()]
-        kind = images.kind
-    table = pd.DataFrame(rows)
+    table, kind = describe_images(source, pattern=pattern, id_from=id_from, ids=ids)
     if groups is not None:
         table["group"] = _in_order(groups, list(table["stimulus"]))
     where = str(Path(source).resolve())
     store.put_stimuli(set, table, source=where, kind=kind, attrs=dict(attrs or {}))
     return table
+
+
+def describe_images(
+    source: str | Path,
+    *,
+    pattern: str | None = None,
+    id_from: str = "stem",
+    ids: Mapping[str, str] | Sequence[str] | None = None,
+) -> tuple[pd.DataFrame, str]:
+    """Return the table of :func:`import_images` without ``group``, and how the images lie (``folder``, ``zip``)."""
+    with open_images(source) as images:
+        names = _named(images, source, pattern, id_from, ids)
+        rows = [{"stimulus": stimulus, **_describe(images.read(file), file)} for file, stimulus in names.items()]
+        return pd.DataFrame(rows), images.kind
 
 
 def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
