@@ -12,6 +12,7 @@ from brainalign.datasets.generic import import_responses
 from brainalign.datasets.god import ingest_god
 from brainalign.datasets.images import import_images
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
+from brainalign.datasets.moments import ingest_bold_moments
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
 from brainalign.datasets.objects92 import ingest_objects92
 from brainalign.datasets.rdms import import_rdms
@@ -37,6 +38,7 @@ __all__ = [
 
 DATASETS: dict[str, Callable[..., IngestReport]] = {
     "algonauts2023": ingest_algonauts2023,
+    "bold-moments": ingest_bold_moments,
     "bold5000": ingest_bold5000,
     "god": ingest_god,
     "macaque-v4": ingest_macaque_v4,
