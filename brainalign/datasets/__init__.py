@@ -11,6 +11,7 @@ from brainalign.datasets.bold5000 import ingest_bold5000
 from brainalign.datasets.generic import import_responses
 from brainalign.datasets.god import ingest_god
 from brainalign.datasets.images import import_images
+from brainalign.datasets.laion import ingest_laion_fmri
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
 from brainalign.datasets.moments import ingest_bold_moments
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
@@ -41,6 +42,7 @@ DATASETS: dict[str, Callable[..., IngestReport]] = {
     "bold-moments": ingest_bold_moments,
     "bold5000": ingest_bold5000,
     "god": ingest_god,
+    "laion-fmri": ingest_laion_fmri,
     "macaque-v4": ingest_macaque_v4,
     "natural-scenes": ingest_natural_scenes,
     "objects92": ingest_objects92,
