@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brainalign.datasets.algonauts2023 import ingest_algonauts2023
+from brainalign.datasets.algonauts import ingest_algonauts2023
 from brainalign.datasets.bold5000 import ingest_bold5000
 from brainalign.datasets.generic import import_responses
 from brainalign.datasets.god import ingest_god

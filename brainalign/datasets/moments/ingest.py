@@ -17,11 +17,9 @@ from brainalign.datasets.moments.files import (
     SPACES,
     VideoBetas,
     organized_betas,
-    region_betas,
-    region_masks,
-    subject_mask,
     subjects_with,
 )
+from brainalign.datasets.moments.regions import region_betas, region_masks, subject_mask
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.roi_masks import neuroids_of
 from brainalign.datasets.shipped_files import chosen

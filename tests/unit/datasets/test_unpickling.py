@@ -80,7 +80,7 @@ def test_untrusted_files_are_not_opened(tmp_path):
         (os.system, ("touch {}",), "system"),
         (eval, ("open('{}', 'w')",), "eval"),
         (exec, ("open('{}', 'w')",), "exec"),
-        (getattr, (os, "system"), "getattr"),
+        (getattr, ("text", "upper"), "getattr"),
         (subprocess.check_call, (["touch", "{}"],), "check_call"),
         (np.load, ("{}",), "load"),
         (np.fromfile, ("{}",), "fromfile"),
@@ -92,10 +92,7 @@ def test_untrusted_files_are_not_opened(tmp_path):
 def test_nothing_runs_even_when_trusted(tmp_path, protocol, call, args, name):
     mark = tmp_path / "ran"
     args = tuple(a.format(mark) if isinstance(a, str) else a for a in args)
-    try:
-        path = written(tmp_path / "a.pkl", [1, Shout(call, *args)], protocol)
-    except (pickle.PicklingError, TypeError, AttributeError):
-        pytest.skip("this object does not pickle with this protocol")
+    path = written(tmp_path / "a.pkl", [1, Shout(call, *args)], protocol)
     if name is None:  # a name of nibabel becomes an inert record, whatever it is called with
         assert not isinstance(load_pickle(path, trust_pickle=True)[1], nib.Nifti1Image)
     else:
