@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from brainalign.cli import data_import
+from brainalign.cli import data_export, data_import, data_import_maps, data_import_tools
 from brainalign.cli.command import command, family
 from brainalign.cli.options import StoreUrl, Subjects, settings
 from brainalign.cli.reply import Grid, Reply, cell, plain
 
 app = family("data", "Known datasets, and bringing data into the store.")
+data_import_maps.register(data_import.app)
+data_import_tools.register(data_import.app)
 app.add_typer(data_import.app)
+app.add_typer(data_export.app)
 
 
 @command(app, "list", example="brainalign data list\nbrainalign data list --json")
@@ -65,6 +68,26 @@ def _one_line(item: Any) -> str:
         return cell(item)
     shown = {key: value for key, value in item.items() if value not in (None, "", [], {})}
     return ", ".join(f"{key} {_one_line(value)}" for key, value in shown.items())
+
+
+@command(
+    app, "check", example="brainalign data check ../data/nsd\nbrainalign data check ../data/nsd --dataset nsd --json"
+)
+def check(
+    root: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folder of the files.")],
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", metavar="ID", help="Only this dataset; default: whichever is there.")
+    ] = None,
+) -> Reply:
+    """Look at a dataset's files before ingesting them.
+
+    Says all that is wrong at once: files that are absent, cut off, of another grid or id base, or that disagree; exits
+    with 1 on a problem. Nothing is written, and no large file is read whole.
+    """
+    from brainalign.datasets import check_tree
+
+    reports = check_tree(root, dataset=dataset)
+    return Reply(reports, [str(report) for report in reports], passed=all(report.ok for report in reports))
 
 
 @command(

@@ -13,12 +13,19 @@ import xarray as xr
 
 from brainalign.datasets.matrices import refuse_non_finite
 from brainalign.datasets.report import ImportReport
-from brainalign.errors import DatasetError, near_names
+from brainalign.errors import DatasetError, InputError, near_names
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["Neuroids", "count_repeats", "deposit_responses", "refuse_ambiguous_repeats", "require_known_stimuli"]
+__all__ = [
+    "Neuroids",
+    "averaged_reason",
+    "count_repeats",
+    "deposit_responses",
+    "refuse_ambiguous_repeats",
+    "require_known_stimuli",
+]
 
 Array = npt.NDArray[Any]
 
@@ -108,6 +115,17 @@ def deposit_responses(
     sizes = (len(counts), values.shape[0], values.shape[1], (min(counts.values()), max(counts.values())))
     labels = tuple(neuroids.labels)
     return ImportReport(dataset, variant, subject, "responses", *sizes, labels, averaged, written, tuple(notes))
+
+
+def averaged_reason(averaged: int | str | None) -> str:
+    """Return why averaged responses have no ceiling: ``averaged`` counts the repeats, or says it in words."""
+    if averaged is None or isinstance(averaged, str):
+        return averaged or ""
+    if isinstance(averaged, bool) or averaged < 1:
+        raise InputError(
+            f"averaged={averaged!r} must be the number of repeats that were averaged, or a reason in words."
+        )
+    return f"responses came averaged over {averaged} repeats; single presentations were not given"
 
 
 def count_repeats(stimuli: Sequence[str] | Array) -> npt.NDArray[np.int64]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainalign.datasets.deposit import Neuroids, count_repeats, deposit_responses
+from brainalign.datasets.deposit import Neuroids, averaged_reason, count_repeats, deposit_responses
 from brainalign.datasets.matrices import (
     TABLES,
     Labels,
@@ -123,7 +123,7 @@ def import_responses(
     rows, names = _rows(values, stimuli, repeats, sessions, table)
     if values.ndim == 3:
         values, rows = _unfold(values, rows)
-    reason = _reason(averaged)
+    reason = averaged_reason(averaged)
     roi, labels, coordinates = neuroid_variables(rois, values.shape[1], names)
     if names is not None:
         coordinates["neuroid_name"] = np.array(names, dtype=object)
@@ -228,13 +228,3 @@ def _unfold(values: Array, rows: dict[str, Array]) -> tuple[Array, dict[str, Arr
     stimulus, repetition = np.nonzero(~absent)
     unfolded = {name: column[stimulus] for name, column in rows.items()}
     return values[stimulus, repetition], {**unfolded, "repetition": repetition.astype(np.int64)}
-
-
-def _reason(averaged: int | str | None) -> str:
-    if averaged is None or isinstance(averaged, str):
-        return averaged or ""
-    if isinstance(averaged, bool) or averaged < 1:
-        raise InputError(
-            f"averaged={averaged!r} must be the number of repeats that were averaged, or a reason in words."
-        )
-    return f"responses came averaged over {averaged} repeats; single presentations were not given"

@@ -19,7 +19,7 @@ from brainalign.errors import ChoiceError, DatasetError, ImageError, near_names
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["colour_print", "describe_images", "import_images", "iter_images"]
+__all__ = ["colour_print", "decode_pixels", "describe_images", "import_images", "iter_images"]
 
 ID_FORMS = ("stem", "name", "path")
 
@@ -111,6 +111,12 @@ def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
     source = table.attrs.get("source")
     if not source:
         raise DatasetError(f"stimulus set {set!r} has no images in this store, only ids.")
+    if table.attrs.get("kind") == "hdf5":
+        from brainalign.datasets.image_brick import iter_recorded  # which takes colour_print from here
+
+        for stimulus, pixels in iter_recorded(Path(source), table):
+            yield stimulus, Image.fromarray(pixels)
+        return
     with open_images(source) as images:
         for row in table.itertuples():
             data = images.read(str(row.file))
@@ -119,7 +125,7 @@ def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
                     f"image {row.file!r} in {source} is not the one that was imported as stimulus {row.stimulus!r} "
                     "(sha256 differs); restore the file or import the images again."
                 )
-            yield str(row.stimulus), _decode(data, str(row.file))
+            yield str(row.stimulus), decode_pixels(data, str(row.file))
 
 
 def colour_print(image: Image.Image) -> str:
@@ -191,7 +197,7 @@ def _in_order(groups: Mapping[str, str] | Sequence[str], stimuli: list[str]) -> 
 
 
 def _describe(data: bytes, file: str) -> dict[str, Any]:
-    image = _decode(data, file)
+    image = decode_pixels(data, file)
     return {
         "file": file,
         "bytes": len(data),
@@ -202,7 +208,14 @@ def _describe(data: bytes, file: str) -> dict[str, Any]:
     }
 
 
-def _decode(data: bytes, file: str) -> Image.Image:
+def decode_pixels(data: bytes, file: str) -> Image.Image:
+    """Decode the bytes of an image file, upright and in RGB; ``file`` is for the error.
+
+    Raises
+    ------
+    ImageError
+        If they do not decode.
+    """
     try:
         with Image.open(io.BytesIO(data)) as image:
             return ImageOps.exif_transpose(image).convert("RGB")

@@ -17,6 +17,7 @@ from brainalign.datasets.bold5000.matrices import first_release, second_release
 from brainalign.datasets.bold5000.trials import Trials, read_trials, session_volumes, with_sessions
 from brainalign.datasets.bold5000.variants import BETA_TYPES, REGIONS, VARIANTS, Variant, region_of_mask
 from brainalign.datasets.deposit import Neuroids, count_repeats, deposit_responses
+from brainalign.datasets.masked_frames import Mask, frame_count, frame_dtype, masked_frames, read_mask, without_missing
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.roi_masks import Masks, neuroids_of
 from brainalign.datasets.sessions import zscore_sessions
@@ -24,7 +25,6 @@ from brainalign.datasets.shipped_files import chosen
 from brainalign.datasets.stacked import Part, stacked
 from brainalign.datasets.stimulus_sets import extend_stimuli, with_images
 from brainalign.datasets.trees import chosen_subjects, find_files, find_one, require_root
-from brainalign.datasets.volumes import Mask, frame_count, frame_dtype, masked_frames, read_mask, without_missing
 from brainalign.manifests import Manifest, load_manifest
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.datasets.bold5000.variants import BETA_TYPES
+from brainalign.datasets.masked_frames import frame_count
 from brainalign.datasets.trees import find_files, find_one
-from brainalign.datasets.volumes import frame_count
 from brainalign.errors import DatasetError
 from brainalign.manifests import Manifest
 

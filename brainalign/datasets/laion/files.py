@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from brainalign.datasets.masked_frames import Mask, frame_count, masked_frames, read_mask, whole_grid
 from brainalign.datasets.matrices import load_table
 from brainalign.datasets.roi_masks import Masks
 from brainalign.datasets.sessions import zscore_sessions
 from brainalign.datasets.trees import find_files
-from brainalign.datasets.volumes import Mask, frame_count, masked_frames, read_mask, whole_grid
 from brainalign.errors import DatasetError
 
 __all__ = ["Session", "ceilings", "chosen_mask", "read_sessions", "region_images"]

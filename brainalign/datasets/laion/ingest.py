@@ -20,13 +20,13 @@ from brainalign.datasets.laion.files import (
     read_sessions,
     region_images,
 )
+from brainalign.datasets.masked_frames import Mask, frame_count, frame_dtype, without_missing
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.roi_masks import neuroids_of
 from brainalign.datasets.shipped_files import chosen
 from brainalign.datasets.stacked import Part, stacked
 from brainalign.datasets.stimulus_sets import extend_stimuli, with_images
 from brainalign.datasets.trees import chosen_subjects, find_files, require_root
-from brainalign.datasets.volumes import Mask, frame_count, frame_dtype, without_missing
 from brainalign.errors import DatasetError
 from brainalign.manifests import Manifest, load_manifest
 

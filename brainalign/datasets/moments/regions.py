@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brainalign.datasets.masked_frames import Mask, read_mask
 from brainalign.datasets.moments.files import VideoBetas, shape_of
 from brainalign.datasets.roi_masks import Masks
 from brainalign.datasets.trees import find_files
 from brainalign.datasets.unpickling import load_pickle
-from brainalign.datasets.volumes import Mask, read_mask
 from brainalign.errors import DatasetError
 
 __all__ = ["region_betas", "region_masks", "subject_mask"]

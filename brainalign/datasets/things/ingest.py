@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from brainalign.datasets.deposit import Neuroids, count_repeats, deposit_responses
+from brainalign.datasets.masked_frames import Mask, read_mask
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.roi_masks import neuroids_of
 from brainalign.datasets.shipped_files import chosen
@@ -21,7 +22,6 @@ from brainalign.datasets.stimulus_sets import extend_stimuli, with_images
 from brainalign.datasets.things.table import read_trials, read_voxels, response_block
 from brainalign.datasets.things.volumes import read_runs, region_images
 from brainalign.datasets.trees import chosen_subjects, find_files, find_one, require_root
-from brainalign.datasets.volumes import Mask, read_mask
 from brainalign.errors import DatasetError
 from brainalign.manifests import Manifest, load_manifest
 

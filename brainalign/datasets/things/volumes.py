@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from brainalign.datasets.masked_frames import Mask, frame_count, frame_dtype, masked_frames
 from brainalign.datasets.matrices import load_table
 from brainalign.datasets.roi_masks import Masks, whole_numbers
 from brainalign.datasets.stacked import Part
 from brainalign.datasets.trees import find_files
-from brainalign.datasets.volumes import Mask, frame_count, frame_dtype, masked_frames
 from brainalign.errors import DatasetError
 
 __all__ = ["Run", "read_runs", "region_images"]
