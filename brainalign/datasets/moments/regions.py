@@ -56,7 +56,7 @@ def region_betas(
 
 
 def subject_mask(root: Path, subject: str, found: list[VideoBetas]) -> Mask | None:
-    """Return the mask of a subject: of its pickles where they hold it, else ``sub-01_mask-nonans_…nii``.
+    """Return the mask of a subject: of its pickles, else ``sub-01_mask-nonans_…nii``, else the group's if it fits.
 
     Raises
     ------
@@ -74,6 +74,9 @@ def subject_mask(root: Path, subject: str, found: list[VideoBetas]) -> Mask | No
     if masks and not fitting:
         sizes = ", ".join(f"{mask.of} marks {mask.size}" for mask in masks)
         raise DatasetError(f"{found[0].path} has {found[0].n_neuroids} voxels; {sizes}. They are of two subjects.")
+    if not fitting:
+        group = [read_mask(path) for path in find_files(root, "groupMask_space-MNI152.nii*")]
+        fitting = [mask for mask in group if mask.size == found[0].n_neuroids]
     return fitting[0] if fitting else None
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from brainalign.datasets import ingest
-from brainalign.errors import BrainalignError, ChoiceError, DatasetError, InputError
+from brainalign.errors import BrainalignError, ChoiceError, DatasetError, InputError, StoreError
 from brainalign.manifests import load_manifest
 from brainalign.stats import noise_ceiling
 from brainalign.store import average_repeats, join
@@ -149,6 +149,14 @@ def test_bad_files_are_named(fresh_store, mini, path, change, message):
     change(root / "subj01" / path)
     with pytest.raises(BrainalignError, match=message):
         ingest("algonauts2023", root, fresh_store)
+    assert fresh_store.subjects("algonauts2023") == []
+
+
+def test_a_disk_without_room_is_said_before_anything_is_written(fresh_store, mini, monkeypatch):
+    usage = shutil.disk_usage("/")._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(StoreError, match=r"are needed.*are free"):
+        ingest("algonauts2023", mini[0], fresh_store)
     assert fresh_store.subjects("algonauts2023") == []
 
 

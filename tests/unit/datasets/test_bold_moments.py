@@ -96,7 +96,12 @@ def test_what_may_be_absent(fresh_store, mini):
     assert np.array_equal(back["x"].values, np.nonzero(truth["mask"])[0])
     assert list(back["roi"].attrs["labels"]) == ["all"]
     fresh_store.remove(fresh_store.entries().query("kind == 'responses'")["path"].iloc[0])
-    (root / MASK).unlink()
+    group = (root / MASK).rename((root / MASK).with_name("groupMask_space-MNI152.nii"))
+    ingest("bold-moments", root, fresh_store, trust_pickle=True)
+    back = fresh_store.responses("bold-moments", "sub-01")
+    assert np.array_equal(back["x"].values, np.nonzero(truth["mask"])[0])
+    fresh_store.remove(fresh_store.entries().query("kind == 'responses'")["path"].iloc[0])
+    group.unlink()
     report = ingest("bold-moments", root, fresh_store, trust_pickle=True)
     assert "no mask says which voxels" in str(report)
 

@@ -1,6 +1,7 @@
 """Pickles of public datasets: what is read, and that nothing of them runs."""
 
 import collections
+import contextlib
 import io
 import os
 import pickle
@@ -119,6 +120,20 @@ def test_damage_is_named(tmp_path, cut):
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(DatasetError, match=r"a\.pkl is damaged"):
         load_pickle(path, trust_pickle=True)
+
+
+def test_random_damage_never_ends_in_another_error(tmp_path):
+    value = (np.arange(12.0).reshape(3, 4), ["vid0001"], {"a": np.float32(1)}, nib.Nifti1Image(np.eye(3)[None], None))
+    good = pickle.dumps(value, protocol=4)
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.pkl"
+    for _ in range(300):
+        bad = bytearray(good)
+        for place in rng.integers(2, len(bad), 3):
+            bad[place] = rng.integers(256)
+        path.write_bytes(bad)
+        with contextlib.suppress(DatasetError):
+            load_pickle(path, trust_pickle=True)
 
 
 def test_object_arrays(tmp_path):
