@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brainalign.datasets.algonauts2023 import ingest_algonauts2023
+from brainalign.datasets.algonauts import ingest_algonauts2023
 from brainalign.datasets.bids import import_bids
 from brainalign.datasets.bold5000 import ingest_bold5000
 from brainalign.datasets.brainscore import import_brainscore
@@ -17,8 +17,10 @@ from brainalign.datasets.generic import import_responses
 from brainalign.datasets.god import ingest_god
 from brainalign.datasets.haxby import ingest_haxby
 from brainalign.datasets.images import import_images
+from brainalign.datasets.laion import ingest_laion_fmri
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
 from brainalign.datasets.miyawaki2008 import ingest_miyawaki2008
+from brainalign.datasets.moments import ingest_bold_moments
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
 from brainalign.datasets.nsd import (
     check_nsd,
@@ -70,9 +72,11 @@ __all__ = [
 
 DATASETS: dict[str, Callable[..., IngestReport]] = {
     "algonauts2023": ingest_algonauts2023,
+    "bold-moments": ingest_bold_moments,
     "bold5000": ingest_bold5000,
     "god": ingest_god,
     "haxby": ingest_haxby,
+    "laion-fmri": ingest_laion_fmri,
     "macaque-v4": ingest_macaque_v4,
     "miyawaki2008": ingest_miyawaki2008,
     "natural-scenes": ingest_natural_scenes,
