@@ -16,7 +16,9 @@ from brainalign.datasets.images import import_images
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
 from brainalign.datasets.miyawaki2008 import ingest_miyawaki2008
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
+from brainalign.datasets.nsd_packagings import ingest_brain_diffuser, ingest_mindeye1, ingest_mindeye2
 from brainalign.datasets.objects92 import ingest_objects92
+from brainalign.datasets.objects92_mat import ingest_objects92_mat
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.rsatoolbox_files import export_rsatoolbox, import_rsatoolbox
@@ -51,7 +53,11 @@ DATASETS: dict[str, Callable[..., IngestReport]] = {
     "macaque-v4": ingest_macaque_v4,
     "miyawaki2008": ingest_miyawaki2008,
     "natural-scenes": ingest_natural_scenes,
+    "nsd-brain-diffuser": ingest_brain_diffuser,
+    "nsd-mindeye1": ingest_mindeye1,
+    "nsd-mindeye2": ingest_mindeye2,
     "objects92": ingest_objects92,
+    "objects92-mat": ingest_objects92_mat,
     "simulated-cortex": simulate_cortex,
 }
 """Reader of each dataset by its manifest id."""
