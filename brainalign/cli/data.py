@@ -99,3 +99,40 @@ def ingest(
 
     report = run(dataset, root, open_store(store), subjects=subject or None, variant=variant, **settings(option))
     return Reply(report, [str(report)])
+
+
+@command(
+    app,
+    "audit",
+    example="brainalign data audit macaque-v4\nbrainalign data audit lab --embedding resnet50 --subject s1 --json",
+)
+def audit(
+    dataset: Annotated[str, typer.Argument(help="Dataset in the store.")],
+    store: StoreUrl = None,
+    subject: Subjects = None,
+    variant: Annotated[str | None, typer.Option("--variant", help="Needed where there are several.")] = None,
+    embedding: Annotated[
+        str | None,
+        typer.Option("--embedding", metavar="MODEL", help="Embeddings in the store, to check ids and near-duplicates."),
+    ] = None,
+    layer: Annotated[str | None, typer.Option("--layer", metavar="NAME", help="Of it; default the last.")] = None,
+    no_images: Annotated[bool, typer.Option("--no-images", help="Do not read the image files.")] = False,
+) -> Reply:
+    """Look for leaks and mistakes in a dataset of the store.
+
+    Constant neuroids, equal regions, session effects, near-duplicate images, wrong id bases, images that changed.
+    Exits with 1 if something is an error.
+    """
+    from brainalign.datasets import audit_dataset
+    from brainalign.store import open_store
+
+    report = audit_dataset(
+        open_store(store),
+        dataset,
+        variant=variant,
+        subjects=subject or None,
+        embedding=embedding,
+        layer=layer,
+        images=not no_images,
+    )
+    return Reply({"passed": report.ok, **plain(report)}, [str(report)], passed=report.ok)

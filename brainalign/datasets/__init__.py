@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainalign.datasets.audit import AuditReport, audit_dataset
 from brainalign.datasets.bids import import_bids
 from brainalign.datasets.brainscore import import_brainscore
 from brainalign.datasets.brainscore_export import export_brainscore
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATASETS",
+    "AuditReport",
     "ImportReport",
     "IngestReport",
+    "audit_dataset",
     "export_brainscore",
     "export_rsatoolbox",
     "import_bids",

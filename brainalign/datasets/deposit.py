@@ -111,7 +111,34 @@ def deposit_responses(
     counts = Counter(rows["stimulus"].tolist())
     sizes = (len(counts), len(values), values.shape[1], (min(counts.values()), max(counts.values())))
     labels = tuple(neuroids.labels)
-    return ImportReport(dataset, variant, subject, "responses", *sizes, labels, averaged, written, tuple(notes))
+    return ImportReport(
+        dataset,
+        variant,
+        subject,
+        "responses",
+        *sizes,
+        labels,
+        averaged,
+        written,
+        (*notes, *_oddities(values, neuroids)),
+    )
+
+
+def _oddities(values: Array, neuroids: Neuroids) -> list[str]:
+    """Say what is legal but seldom meant: neuroids of one value, regions of the same neuroids."""
+    said = []
+    varies = np.zeros(values.shape[1], dtype=bool)
+    step = max(1, (64 << 20) // max(1, values.shape[1] * values.dtype.itemsize))
+    for start in range(0, len(values), step):
+        varies |= (values[start : start + step] != values[0]).any(axis=0)
+    if not varies.all() and len(values) > 1:
+        said.append(f"{int((~varies).sum())} neuroids have one value throughout")
+    seen: dict[bytes, str] = {}
+    for label, column in zip(neuroids.labels, neuroids.roi.T, strict=True):
+        same = seen.setdefault(np.packbits(column).tobytes(), label)
+        if same != label:
+            said.append(f"regions {same!r} and {label!r} hold the same neuroids")
+    return said
 
 
 def averaged_reason(averaged: int | str | None) -> str:
