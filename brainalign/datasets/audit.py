@@ -18,6 +18,7 @@ from scipy.stats import f as f_distribution
 from brainalign.datasets.image_files import open_images
 from brainalign.datasets.images import colour_print
 from brainalign.datasets.near_duplicates import print_matrix, similar_pairs
+from brainalign.datasets.splits import load_split
 from brainalign.errors import BrainalignError, ChoiceError, near_names
 from brainalign.similarity import cka
 from brainalign.store import average_repeats
@@ -76,6 +77,7 @@ def audit_dataset(
     variant: str | None = None,
     subjects: Sequence[str] | None = None,
     folds: Sequence[tuple[Sequence[str], Sequence[str]]] = (),
+    split: str | None = None,
     embedding: str | None = None,
     layer: str | None = None,
     images: bool = True,
@@ -91,6 +93,8 @@ def audit_dataset(
         Default: all.
     folds : sequence of (train ids, test ids), optional
         A split to check: a stimulus in both parts is an error, pictures alike in both parts a warning.
+    split : str, optional
+        A registered split of the stimulus set to check, as ``tau.v1``, in place of ``folds``.
     embedding : str, optional
         Model, or ``model@revision``, in the store: adds near-duplicates by cosine, and the check of the id base.
     layer : str, optional
@@ -128,6 +132,9 @@ def audit_dataset(
             if embedding is not None:
                 findings += _id_base(store, responses, name, embedding, layer, seed)
     checks = ["neuroids", "regions", "sessions"] + ["id base"] * (embedding is not None)
+    if split is not None:
+        made = [load_split(store, stimulus_set, split) for stimulus_set in filter(None, sets)]
+        folds = [(variant.train_ids, variant.test_ids) for one in made for variant in one.variants]
     findings += list(_split(folds))
     for stimulus_set in filter(None, sets):
         table = store.stimuli(stimulus_set)
@@ -160,8 +167,15 @@ def session_effect(values: Array, sessions: Sequence[Any] | Array) -> tuple[floa
 
 
 def id_shift_scores(
-    X: Array, x_ids: Sequence[str], Y: Array, y_ids: Sequence[str], *, n_shuffles: int = 50, limit: int = 1000, seed: int = 0
-) -> tuple[dict[int, float], float] | None:  # fmt: skip
+    X: Array,
+    x_ids: Sequence[str],
+    Y: Array,
+    y_ids: Sequence[str],
+    *,
+    n_shuffles: int = 50,
+    limit: int = 1000,
+    seed: int = 0,
+) -> tuple[dict[int, float], float] | None:
     """Score responses against embeddings with their ids moved by -3 to 3.
 
     Ids end in a number. With the right ids the peak is at 0; a file that counts from 1 where another counts from 0 puts

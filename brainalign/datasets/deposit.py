@@ -54,7 +54,7 @@ def deposit_responses(
     dataset: str,
     variant: str,
     subject: str,
-    values: Array,
+    values: Array | xr.Variable,
     rows: Mapping[str, Array],
     neuroids: Neuroids,
     stimulus_set: str = "",
@@ -69,7 +69,8 @@ def deposit_responses(
     ----------
     store : Store
     dataset, variant, subject : str
-    values : array, shape (n_presentations, n_neuroids)
+    values : array or lazy Variable, shape (n_presentations, n_neuroids)
+        A lazy one is read block by block, and checked for NaN and inf as it is written.
     rows : mapping of arrays, shape (n_presentations,)
         ``stimulus``, and any of ``session run trial repetition``.
     neuroids : Neuroids
@@ -95,11 +96,15 @@ def deposit_responses(
     VariantError
         If the variant is there with other options or other content.
     """
-    refuse_non_finite(values, list(rows["stimulus"]), "neuroid", "the matrix")
+    said = [*notes, *_equal_regions(neuroids)]
+    if not isinstance(values, xr.Variable):
+        said += _constant_neuroids(values)
+        refuse_non_finite(values, list(rows["stimulus"]), "neuroid", "the matrix")
+        values = xr.Variable(("presentation", "neuroid"), values)
     refuse_ambiguous_repeats(rows, averaged)
     require_known_stimuli(store, stimulus_set, rows["stimulus"])
     responses = xr.Dataset(
-        {"response": (("presentation", "neuroid"), values), "roi": (("neuroid", "label"), neuroids.roi)},
+        {"response": values, "roi": (("neuroid", "label"), neuroids.roi)},
         coords={
             "label": np.array(neuroids.labels, dtype=object),
             **{name: ("presentation", column) for name, column in rows.items()},
@@ -109,7 +114,7 @@ def deposit_responses(
     )
     written = store.put_responses(dataset, variant, subject, responses, options=options)
     counts = Counter(rows["stimulus"].tolist())
-    sizes = (len(counts), len(values), values.shape[1], (min(counts.values()), max(counts.values())))
+    sizes = (len(counts), values.shape[0], values.shape[1], (min(counts.values()), max(counts.values())))
     labels = tuple(neuroids.labels)
     return ImportReport(
         dataset,
@@ -120,25 +125,28 @@ def deposit_responses(
         labels,
         averaged,
         written,
-        (*notes, *_oddities(values, neuroids)),
+        tuple(said),
     )
 
 
-def _oddities(values: Array, neuroids: Neuroids) -> list[str]:
-    """Say what is legal but seldom meant: neuroids of one value, regions of the same neuroids."""
-    said = []
+def _constant_neuroids(values: Array) -> list[str]:
     varies = np.zeros(values.shape[1], dtype=bool)
     step = max(1, (64 << 20) // max(1, values.shape[1] * values.dtype.itemsize))
     for start in range(0, len(values), step):
         varies |= (values[start : start + step] != values[0]).any(axis=0)
-    if not varies.all() and len(values) > 1:
-        said.append(f"{int((~varies).sum())} neuroids have one value throughout")
+    return (
+        [f"{int((~varies).sum())} neuroids have one value throughout"] if not varies.all() and len(values) > 1 else []
+    )
+
+
+def _equal_regions(neuroids: Neuroids) -> list[str]:
     seen: dict[bytes, str] = {}
+    found = []
     for label, column in zip(neuroids.labels, neuroids.roi.T, strict=True):
         same = seen.setdefault(np.packbits(column).tobytes(), label)
         if same != label:
-            said.append(f"regions {same!r} and {label!r} hold the same neuroids")
-    return said
+            found.append(f"regions {same!r} and {label!r} hold the same neuroids")
+    return found
 
 
 def averaged_reason(averaged: int | str | None) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 __all__ = ["ImportReport", "IngestReport"]
 
+MANY_ROIS = 12  # more are counted, not listed
+
 
 @dataclass(frozen=True)
 class ImportReport:
@@ -50,7 +52,8 @@ class ImportReport:
         repeats = ", no noise ceiling" if self.averaged else f", {shown} presentations each"
         state = "" if self.written else " (already there)"
         where = f"{self.dataset}/{self.variant}/{self.subject}"
-        first = f"{where}: {self.kind}, {size}{repeats if self.n_neuroids else ''}, {', '.join(self.rois)}{state}"
+        rois = ", ".join(self.rois) if len(self.rois) <= MANY_ROIS else f"{len(self.rois)} regions"
+        first = f"{where}: {self.kind}, {size}{repeats if self.n_neuroids else ''}, {rois}{state}"
         return "\n".join([first, *(f"  {note}" for note in self.notes)])
 
 
