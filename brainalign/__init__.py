@@ -52,7 +52,9 @@ _HOME = {
     # ceilings and inference
     "Ceiling": "brainalign.stats",
     "noise_ceiling": "brainalign.stats",
+    "ncsnr_ceiling": "brainalign.stats",
     "loso_ceiling": "brainalign.composed",
+    "subject_cka_ceiling": "brainalign.composed",
     "calibrate": "brainalign.metrics",
     "resample": "brainalign.metrics",
     "paired": "brainalign.metrics",

@@ -43,6 +43,9 @@ class Benchmark(BaseModel):
         Names, or ``"all"``.
     folds : int
         Cross-validation folds of encoding, grouped by ``groups``.
+    split : str or None
+        Registered split of the stimulus set, as ``cluster.v1``: its variants are the folds of encoding, in place of
+        ``folds`` and ``groups``. A split never changes under its name.
     selection_folds : int
         Parts of the stimuli between which a layer is chosen and scored for symmetric measures.
     groups : str or None
@@ -68,6 +71,7 @@ class Benchmark(BaseModel):
     subjects: Literal["all"] | tuple[str, ...] = "all"
     rois: Literal["all"] | tuple[str, ...] = "all"
     folds: int = Field(default=5, ge=2)
+    split: str | None = None
     selection_folds: int = Field(default=2, ge=2)
     groups: str | None = None
     blocks: int = Field(default=100, ge=10, le=100)
@@ -92,9 +96,14 @@ class Benchmark(BaseModel):
         """Return ``id.vN``, the name of its folder of results."""
         return f"{self.id}.v{self.version}"
 
+    def fields(self, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """Fields that can change a number; ``split`` stands there only if it is used, so that older hashes stay."""
+        unused = {"split"} if self.split is None else set[str]()
+        return self.model_dump(mode="json", exclude={"title", *without, *unused})
+
     def sha256(self) -> str:
         """Hash of all fields that can change a number."""
-        fields = self.model_dump(mode="json", exclude={"title"})
+        fields = self.fields()
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

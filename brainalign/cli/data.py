@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from brainalign.cli import data_export, data_import, data_import_maps, data_import_tools
+from brainalign.cli import data_export, data_import, data_import_maps, data_import_tools, data_split
 from brainalign.cli.command import command, family
 from brainalign.cli.options import StoreUrl, Subjects, settings
 from brainalign.cli.reply import Grid, Reply, cell, plain
@@ -17,6 +17,7 @@ data_import_maps.register(data_import.app)
 data_import_tools.register(data_import.app)
 app.add_typer(data_import.app)
 app.add_typer(data_export.app)
+data_split.register(app)
 
 
 @command(app, "list", example="brainalign data list\nbrainalign data list --json")
@@ -156,3 +157,44 @@ def ingest(
 
     report = run(dataset, root, open_store(store), subjects=subject or None, variant=variant, **settings(option))
     return Reply(report, [str(report)])
+
+
+@command(
+    app,
+    "audit",
+    example="brainalign data audit macaque-v4\nbrainalign data audit lab --embedding resnet50 --subject s1 --json",
+)
+def audit(
+    dataset: Annotated[str, typer.Argument(help="Dataset in the store.")],
+    store: StoreUrl = None,
+    subject: Subjects = None,
+    variant: Annotated[str | None, typer.Option("--variant", help="Needed where there are several.")] = None,
+    embedding: Annotated[
+        str | None,
+        typer.Option("--embedding", metavar="MODEL", help="Embeddings in the store, to check ids and near-duplicates."),
+    ] = None,
+    layer: Annotated[str | None, typer.Option("--layer", metavar="NAME", help="Of it; default the last.")] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="A registered split to check for leaks, as tau.v1.")
+    ] = None,
+    no_images: Annotated[bool, typer.Option("--no-images", help="Do not read the image files.")] = False,
+) -> Reply:
+    """Look for leaks and mistakes in a dataset of the store.
+
+    Constant neuroids, equal regions, session effects, near-duplicate images, wrong id bases, images that changed.
+    Exits with 1 if something is an error.
+    """
+    from brainalign.datasets import audit_dataset
+    from brainalign.store import open_store
+
+    report = audit_dataset(
+        open_store(store),
+        dataset,
+        variant=variant,
+        subjects=subject or None,
+        embedding=embedding,
+        layer=layer,
+        split=split,
+        images=not no_images,
+    )
+    return Reply({"passed": report.ok, **plain(report)}, [str(report)], passed=report.ok)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainalign.datasets.algonauts import ingest_algonauts2023
+from brainalign.datasets.audit import AuditReport, audit_dataset
 from brainalign.datasets.bids import import_bids
 from brainalign.datasets.bold5000 import ingest_bold5000
 from brainalign.datasets.brainscore import import_brainscore
@@ -38,6 +39,7 @@ from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.rsatoolbox_files import export_rsatoolbox, import_rsatoolbox
 from brainalign.datasets.simulated import simulate_cortex
+from brainalign.datasets.splits import Split, list_splits, load_split, make_split
 from brainalign.datasets.things import ingest_things_fmri
 from brainalign.datasets.tree_report import TreeReport
 from brainalign.datasets.volumes import import_volumes
@@ -50,8 +52,11 @@ __all__ = [
     "CHECKS",
     "DATASETS",
     "DOWNLOADS",
+    "AuditReport",
     "ImportReport",
     "IngestReport",
+    "audit_dataset",
+    "Split",
     "TreeReport",
     "check_tree",
     "download",
@@ -66,7 +71,10 @@ __all__ = [
     "import_rsatoolbox",
     "import_volumes",
     "ingest",
+    "list_splits",
+    "load_split",
     "make_natural_scenes",
+    "make_split",
     "simulate_cortex",
 ]
 

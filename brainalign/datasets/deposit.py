@@ -99,7 +99,9 @@ def deposit_responses(
     VariantError
         If the variant is there with other options or other content.
     """
+    said = [*notes, *_equal_regions(neuroids)]
     if not isinstance(values, xr.Variable):
+        said += _constant_neuroids(values)
         refuse_non_finite(values, list(rows["stimulus"]), "neuroid", "the matrix")
         values = xr.Variable(("presentation", "neuroid"), values)
     refuse_ambiguous_repeats(rows, averaged)
@@ -118,7 +120,37 @@ def deposit_responses(
     counts = Counter(rows["stimulus"].tolist())
     sizes = (len(counts), values.shape[0], values.shape[1], (min(counts.values()), max(counts.values())))
     labels = tuple(neuroids.labels)
-    return ImportReport(dataset, variant, subject, "responses", *sizes, labels, averaged, written, tuple(notes))
+    return ImportReport(
+        dataset,
+        variant,
+        subject,
+        "responses",
+        *sizes,
+        labels,
+        averaged,
+        written,
+        tuple(said),
+    )
+
+
+def _constant_neuroids(values: Array) -> list[str]:
+    varies = np.zeros(values.shape[1], dtype=bool)
+    step = max(1, (64 << 20) // max(1, values.shape[1] * values.dtype.itemsize))
+    for start in range(0, len(values), step):
+        varies |= (values[start : start + step] != values[0]).any(axis=0)
+    return (
+        [f"{int((~varies).sum())} neuroids have one value throughout"] if not varies.all() and len(values) > 1 else []
+    )
+
+
+def _equal_regions(neuroids: Neuroids) -> list[str]:
+    seen: dict[bytes, str] = {}
+    found = []
+    for label, column in zip(neuroids.labels, neuroids.roi.T, strict=True):
+        same = seen.setdefault(np.packbits(column).tobytes(), label)
+        if same != label:
+            found.append(f"regions {same!r} and {label!r} hold the same neuroids")
+    return found
 
 
 def averaged_reason(averaged: int | str | None) -> str:

@@ -179,7 +179,7 @@ def presentation_rows(
 
 
 def drop_missing(values: Array, neuroids: Neuroids) -> tuple[Array, Neuroids, list[str]]:
-    """Leave out neuroids that are NaN or inf in some presentation; say how many, and how many never vary.
+    """Leave out neuroids that are NaN or inf in some presentation; say how many.
 
     Raises
     ------
@@ -201,8 +201,6 @@ def drop_missing(values: Array, neuroids: Neuroids) -> tuple[Array, Neuroids, li
         coordinates = {name: column[whole] for name, column in neuroids.coordinates.items()}
         labels = [label for label, some in zip(neuroids.labels, kept, strict=True) if some]
         neuroids = Neuroids(roi[:, kept], labels, coordinates)
-    constant = int((values == values[:1]).all(axis=0).sum()) if len(values) > 1 else 0
-    notes += [f"{constant} neuroids have one value throughout"] * bool(constant)
     return values, neuroids, notes
 
 

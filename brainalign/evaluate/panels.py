@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.benchmarks import Benchmark
+from brainalign.datasets.splits import load_split
 from brainalign.encoding import make_folds
 from brainalign.errors import BrainalignError, ChoiceError, UndefinedError, near_names
 from brainalign.stats import Ceiling, Repeats, as_repeats, draw_permutations, make_blocks
@@ -65,6 +66,7 @@ class Panel:
     subjects: list[Subject]
     benchmark: Benchmark
     embedding_sha256: str
+    split: list[tuple[IndexArray, IndexArray]] | None = None
 
     @property
     def n(self) -> int:
@@ -78,7 +80,9 @@ class Panel:
 
     @cached_property
     def folds(self) -> list[tuple[IndexArray, IndexArray]]:
-        """Cross-validation folds of encoding."""
+        """Cross-validation folds of encoding: those of the benchmark's split, or a partition."""
+        if self.split is not None:
+            return make_folds(self.n, self.split, groups=self.groups)
         return make_folds(self.n, self.benchmark.folds, groups=self.groups, seed=self.benchmark.seed)
 
     @cached_property
@@ -120,7 +124,10 @@ def load_panels(embedding: str, benchmark: Benchmark, store: Store) -> list[Pane
         else:
             groups = _groups(benchmark, store, stimulus_set, stimuli)
             sha = str(embeddings.attrs["entry_sha256"])
-            panels.append(Panel(stimuli, groups, joined.X, [subject], benchmark, sha))
+            split = None
+            if benchmark.split is not None:
+                split = load_split(store, stimulus_set, benchmark.split).folds(stimuli.tolist())
+            panels.append(Panel(stimuli, groups, joined.X, [subject], benchmark, sha, split))
     return panels
 
 

@@ -210,7 +210,7 @@ class _Run:
                 ],
             },
             "metric": {"id": metric.id, "version": metric.version, "params": dict(metric.params)},
-            "protocol": bench.model_dump(mode="json", exclude={"title", "metrics", "aggregation"}),
+            "protocol": bench.fields(without=frozenset({"metrics", "aggregation"})),
             "passed": {"embedding": self.embedding, "benchmark": bench.id},
             "simulated": any(s.simulated for panel in self.panels for s in panel.subjects),
             "rows": rows,

@@ -1,6 +1,6 @@
 """Ceilings, resampling, permutation nulls: forms that take arrays or callables."""
 
-from brainalign.stats.ceilings import Ceiling, noise_ceiling
+from brainalign.stats.ceilings import Ceiling, Normalised, ncsnr_ceiling, noise_ceiling, published_ceiling
 from brainalign.stats.forms import PairForm, RecomputedForm
 from brainalign.stats.pattern_ceilings import pattern_ceiling
 from brainalign.stats.permutation import Calibrated, draw_permutations
@@ -11,6 +11,7 @@ __all__ = [
     "Calibrated",
     "Ceiling",
     "Interval",
+    "Normalised",
     "PairForm",
     "RecomputedForm",
     "Repeats",
@@ -19,6 +20,8 @@ __all__ = [
     "jackknife_interval",
     "jackknife_se",
     "make_blocks",
+    "ncsnr_ceiling",
     "noise_ceiling",
     "pattern_ceiling",
+    "published_ceiling",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,39 @@ import numpy.typing as npt
 from brainalign.errors import CeilingError, ChoiceError, UndefinedError, near_names
 from brainalign.stats.repeats import Repeats, as_repeats
 
-__all__ = ["Ceiling", "noise_ceiling", "noise_variances"]
+__all__ = ["Ceiling", "Normalised", "ncsnr_ceiling", "noise_ceiling", "noise_variances", "published_ceiling"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
 
 _ROOT_KINDS = ("variance", "reliability")
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """A score over many neuroids beside what bounds it; print all of it, never the ratio alone.
+
+    Attributes
+    ----------
+    value, ceiling : float
+        Means of the score and of its bound over the neuroids that have both.
+    normalised : float
+        ``value / ceiling``; never clipped.
+    n_used, n_excluded : int
+        Neuroids that entered, and those without a score or with a ceiling of zero or NaN.
+    """
+
+    value: float
+    ceiling: float
+    normalised: float
+    n_used: int
+    n_excluded: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.value:.3f} of at most {self.ceiling:.3f}: {self.normalised:.3f} "
+            f"({self.n_used} neuroids, {self.n_excluded} without a ceiling left out)"
+        )
 
 
 @dataclass(frozen=True)
@@ -117,6 +144,39 @@ class Ceiling:
         out = np.divide(score, bound, out=np.full(np.broadcast(score, bound).shape, np.nan), where=bound > 0)
         return float(out) if out.ndim == 0 else out
 
+    def aggregate(self, values: npt.ArrayLike, quantity: str = "r") -> Normalised:
+        """Normalise the mean of a score over neuroids: means are divided, not neuroids.
+
+        A neuroid near a ceiling of zero would have a ratio without limit; those at zero are left out and counted.
+
+        Parameters
+        ----------
+        values : array, shape (n_neuroids,)
+            One score a neuroid; NaN where it has none.
+        quantity : {"r", "r2"}
+            What the scores are. Fisher's z is not applied; give z-scores' means yourself if you want them.
+
+        Raises
+        ------
+        CeilingError
+            If the ceiling does not bound this quantity or is of other neuroids.
+        UndefinedError
+            If no neuroid has both a score and a ceiling above zero.
+
+        Examples
+        --------
+        >>> print(Ceiling("variance", np.array([0.25, 0.64, 0.0]), 3, "ncsnr").aggregate([0.4, 0.5, 0.1]))
+        0.450 of at most 0.650: 0.692 (2 neuroids, 1 without a ceiling left out)
+        """
+        bound, score = np.atleast_1d(self.bound(quantity)), np.asarray(values, dtype=np.float64)
+        if score.shape != bound.shape:
+            raise CeilingError(f"{score.shape} scores do not match a ceiling of {bound.shape} neuroids.")
+        used = np.isfinite(score) & (bound > 0)
+        if not used.any():
+            raise UndefinedError(f"none of {len(score)} neuroids has both a score and a ceiling above zero.")
+        value, ceiling = float(score[used].mean()), float(bound[used].mean())
+        return Normalised(value, ceiling, value / ceiling, int(used.sum()), int((~used).sum()))
+
 
 def noise_variances(
     repeats: Repeats, blocks: Sequence[IndexArray] | None = None
@@ -157,7 +217,14 @@ def noise_variances(
     return (noise[0], signal[0], inverse[0]) if blocks is None else (noise, signal, inverse)
 
 
-def noise_ceiling(responses: Any, *, method: str = "ncsnr", n_splits: int = 20, seed: int = 0) -> Ceiling:
+def noise_ceiling(
+    responses: Any,
+    *,
+    method: str = "ncsnr",
+    ncsnr: npt.ArrayLike | None = None,
+    n_splits: int = 20,
+    seed: int = 0,
+) -> Ceiling:
     """Noise ceiling of every neuroid from repeated presentations.
 
     Parameters
@@ -169,6 +236,9 @@ def noise_ceiling(responses: Any, *, method: str = "ncsnr", n_splits: int = 20, 
         ``ncsnr``: share of explainable variance in the averaged responses, ncsnr² / (ncsnr² + mean(1 / repeats)).
         ``split-half``: correlation of the means of two random halves, averaged over ``n_splits`` before the
         Spearman-Brown correction; negative values stay visible as they are.
+    ncsnr : array, shape (n_neuroids,), optional
+        Signal-to-noise ratio as a dataset ships it, instead of one computed here; the responses then only say how
+        often each stimulus was shown (see :func:`brainalign.stats.ncsnr_ceiling`).
 
     Returns
     -------
@@ -192,6 +262,12 @@ def noise_ceiling(responses: Any, *, method: str = "ncsnr", n_splits: int = 20, 
     if reason:
         return Ceiling.absent(reason)
     repeats = as_repeats(responses)
+    if ncsnr is not None:
+        if method != "ncsnr":
+            raise ChoiceError(f"ncsnr= is a ceiling of its own; method={method!r} computes another.")
+        if np.shape(ncsnr) != (repeats.values.shape[1],):
+            raise CeilingError(f"ncsnr has shape {np.shape(ncsnr)}; there are {repeats.values.shape[1]} neuroids.")
+        return ncsnr_ceiling(ncsnr, repeats.counts)
     n_repeats = float(1 / np.mean(1 / repeats.counts))
     if method == "ncsnr":
         noise, signal, inverse = noise_variances(repeats)
@@ -201,6 +277,87 @@ def noise_ceiling(responses: Any, *, method: str = "ncsnr", n_splits: int = 20, 
     if method == "split-half":
         return Ceiling("reliability", _split_half(repeats, n_splits, seed), n_repeats, f"split-half x{n_splits}")
     raise ChoiceError(f"method={method!r} is unknown.{near_names(method, ['ncsnr', 'split-half'])}")
+
+
+def ncsnr_ceiling(ncsnr: npt.ArrayLike, counts: npt.ArrayLike | Mapping[int, int]) -> Ceiling:
+    """Noise ceiling from a signal-to-noise ratio and the trials that are averaged.
+
+    Parameters
+    ----------
+    ncsnr : array, shape (n_neuroids,)
+        Signal over noise standard deviation of single trials. NaN (outside the brain) has no ceiling; 0 has ceiling 0.
+    counts : int, array of int, or mapping
+        Trials averaged: one number for all stimuli, one for each stimulus, or stimuli by number of trials, as
+        ``{3: A, 2: B, 1: C}``.
+
+    Returns
+    -------
+    Ceiling
+        Kind ``variance``: ncsnr² / (ncsnr² + mean of 1 / trials), a share, not percent.
+
+    Raises
+    ------
+    CeilingError
+        If a ratio is negative or inf, or a count is below 1.
+
+    Notes
+    -----
+    Allen et al. 2022, doi:10.1038/s41593-021-00962-x: with A, B, C images seen three times, twice and once the mean is
+    (A/3 + B/2 + C) / (A + B + C).
+
+    Examples
+    --------
+    >>> ncsnr_ceiling([1.0, 0.0], {3: 515, 1: 515}).value
+    array([0.6, 0. ])
+    """
+    ratio = np.asarray(ncsnr, dtype=np.float64)
+    if (ratio < 0).any() or np.isinf(ratio).any():
+        raise CeilingError("ncsnr is a ratio of standard deviations: 0 or more, NaN where there is none.")
+    if isinstance(counts, Mapping):
+        trials = np.repeat(np.array(list(counts), dtype=np.float64), list(counts.values()))
+    else:
+        trials = np.atleast_1d(np.asarray(counts, dtype=np.float64))
+    if not len(trials) or not (trials >= 1).all():
+        raise CeilingError("counts are the trials behind each stimulus: at least 1, of at least one stimulus.")
+    left = float(np.mean(1 / trials))
+    return Ceiling("variance", ratio**2 / (ratio**2 + left), 1 / left, "ncsnr as given")
+
+
+def published_ceiling(value: npt.ArrayLike, *, unit: str, n_repeats: float | None, source: str) -> Ceiling:
+    """Return a published noise ceiling in explained variance as a share.
+
+    Parameters
+    ----------
+    value : array, shape (n_neuroids,)
+        As shipped.
+    unit : {"percent", "fraction"}
+        Percent: NSD's formula, THINGS, BOLD Moments, LAION-fMRI, Brain-Score's ``nc_testset``. Fraction: Algonauts.
+    n_repeats : float or None
+        Trials averaged in the responses that it bounds; it does not fit other averages.
+    source : str
+
+    Raises
+    ------
+    ChoiceError
+        If the unit is unknown.
+    CeilingError
+        If values do not fit the unit: below 0, above 1 (fraction) or 100 (percent), or none above 1 as percent.
+
+    Examples
+    --------
+    >>> published_ceiling([30.0, 0.0], unit="percent", n_repeats=12, source="THINGS").bound("r").round(3)
+    array([0.548, 0.   ])
+    """
+    limits = {"percent": 100.0, "fraction": 1.0}
+    if unit not in limits:
+        raise ChoiceError(f"unit={unit!r} is unknown.{near_names(unit, limits)}")
+    values = np.asarray(value, dtype=np.float64)
+    low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
+    if low < 0 or high > limits[unit] or (unit == "percent" and 0 < high <= 1):
+        raise CeilingError(
+            f"values from {low:g} to {high:g} are no noise ceiling in {unit}; is the unit the other one?"
+        )
+    return Ceiling("variance", values / limits[unit], n_repeats, source)
 
 
 def _split_half(repeats: Repeats, n_splits: int, seed: int) -> FloatArray:

@@ -1,0 +1,365 @@
+"""What is wrong with a dataset in the store before anyone believes a score on it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+from scipy.stats import f as f_distribution
+
+from brainalign.datasets.image_files import open_images
+from brainalign.datasets.images import colour_print
+from brainalign.datasets.near_duplicates import print_matrix, similar_pairs
+from brainalign.datasets.splits import load_split
+from brainalign.errors import BrainalignError, ChoiceError, near_names
+from brainalign.similarity import cka
+from brainalign.store import average_repeats
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from brainalign.store import Store
+
+__all__ = ["AuditReport", "Finding", "audit_dataset", "id_shift_scores", "session_effect"]
+
+Array = npt.NDArray[Any]
+SHIFTS = range(-3, 4)
+LEVELS = 4.0  # colour levels (of 255) within which two average-colour prints count as one picture
+COSINE = 0.99
+SESSION_P = 1e-3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; ``level`` is ``error``, ``warning`` or ``note``."""
+
+    level: str
+    check: str
+    subject: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.check}{f', {self.subject}' if self.subject else ''}: {self.message}"
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit has found; ``ok`` if nothing is an error."""
+
+    dataset: str
+    checks: tuple[str, ...]
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error."""
+        return not any(finding.level == "error" for finding in self.findings)
+
+    def __str__(self) -> str:
+        errors = sum(finding.level == "error" for finding in self.findings)
+        warnings = sum(finding.level == "warning" for finding in self.findings)
+        first = f"{self.dataset}: {errors} errors, {warnings} warnings; looked at {', '.join(self.checks)}"
+        return "\n".join([first, *map(str, self.findings)])
+
+
+def audit_dataset(
+    store: Store,
+    dataset: str,
+    *,
+    variant: str | None = None,
+    subjects: Sequence[str] | None = None,
+    folds: Sequence[tuple[Sequence[str], Sequence[str]]] = (),
+    split: str | None = None,
+    embedding: str | None = None,
+    layer: str | None = None,
+    images: bool = True,
+    seed: int = 0,
+) -> AuditReport:
+    """Look for leaks and mistakes in a dataset.
+
+    Parameters
+    ----------
+    store : Store
+    dataset, variant : str
+    subjects : sequence of str, optional
+        Default: all.
+    folds : sequence of (train ids, test ids), optional
+        A split to check: a stimulus in both parts is an error, pictures alike in both parts a warning.
+    split : str, optional
+        A registered split of the stimulus set to check, as ``tau.v1``, in place of ``folds``.
+    embedding : str, optional
+        Model, or ``model@revision``, in the store: adds near-duplicates by cosine, and the check of the id base.
+    layer : str, optional
+        Of the embedding; default the last.
+    images : bool
+        Compare image files with the hashes recorded at import.
+    seed : int
+        Of the shuffles of the id-base check.
+
+    Returns
+    -------
+    AuditReport
+        Checks: constant neuroids, regions with the same neuroids, session effects, splits, near-duplicates, id base,
+        image files.
+
+    Raises
+    ------
+    ChoiceError
+        If the dataset or a subject is not in the store.
+    """
+    known = store.subjects(dataset, variant)
+    if not known:
+        choices = sorted({str(name) for name in store.entries()["dataset"] if name})
+        raise ChoiceError(f"the store has no responses of {dataset!r}.{near_names(dataset, choices)}")
+    for name in subjects or ():
+        if name not in known:
+            raise ChoiceError(f"{dataset} has no subject {name!r}.{near_names(name, known)}")
+    findings: list[Finding] = []
+    sets: dict[str, None] = {}
+    for name in subjects or known:
+        responses = store.responses(dataset, name, variant=variant)
+        sets[responses.attrs["stimulus_set"]] = None
+        if responses.attrs["kind"] == "responses":
+            findings += _responses(responses, name)
+            if embedding is not None:
+                findings += _id_base(store, responses, name, embedding, layer, seed)
+    checks = ["neuroids", "regions", "sessions"] + ["id base"] * (embedding is not None)
+    if split is not None:
+        made = [load_split(store, stimulus_set, split) for stimulus_set in filter(None, sets)]
+        folds = [(variant.train_ids, variant.test_ids) for one in made for variant in one.variants]
+    findings += list(_split(folds))
+    for stimulus_set in filter(None, sets):
+        table = store.stimuli(stimulus_set)
+        findings += _alike(store, table, stimulus_set, folds, embedding, layer)
+        if images:
+            findings += _files(table, stimulus_set)
+    return AuditReport(dataset, (*checks, "splits", "near-duplicates", *(["image files"] * images)), findings)
+
+
+def session_effect(values: Array, sessions: Sequence[Any] | Array) -> tuple[float, float]:
+    """Return the share of variance between sessions (mean over neuroids), and the p of the median F over neuroids.
+
+    A one-way analysis of variance; with stimuli spread over sessions at random the share is about
+    ``(n_sessions - 1) / (n - 1)``.
+    """
+    labels = np.unique(np.asarray(sessions).astype(str), return_inverse=True)[1]
+    counts = np.bincount(labels)
+    n, k = len(labels), len(counts)
+    centred = np.asarray(values, dtype=np.float64) - values.mean(axis=0, dtype=np.float64)
+    sums = np.zeros((k, centred.shape[1]))
+    np.add.at(sums, labels, centred)
+    between = (sums**2 / counts[:, None]).sum(axis=0)
+    total = (centred**2).sum(axis=0)
+    varies = total > 0
+    if k < 2 or n <= k or not varies.any():
+        return 0.0, 1.0
+    share = between[varies] / total[varies]
+    ratio = (share / (k - 1)) / np.maximum((1 - share) / (n - k), np.finfo(float).tiny)
+    return float(share.mean()), float(f_distribution.sf(np.median(ratio), k - 1, n - k))
+
+
+def id_shift_scores(
+    X: Array,
+    x_ids: Sequence[str],
+    Y: Array,
+    y_ids: Sequence[str],
+    *,
+    n_shuffles: int = 50,
+    limit: int = 1000,
+    seed: int = 0,
+) -> tuple[dict[int, float], float] | None:
+    """Score responses against embeddings with their ids moved by -3 to 3.
+
+    Ids end in a number. With the right ids the peak is at 0; a file that counts from 1 where another counts from 0 puts
+    it at 1 or -1.
+
+    Returns
+    -------
+    scores : dict
+        Debiased linear CKA by shift, on the stimuli that have a partner at every shift, ``limit`` of them at most.
+    band : float
+        The largest score of ``n_shuffles`` shuffles.
+    ``None`` if fewer than 20 stimuli have such partners, or ids end in no number.
+    """
+    place = {key: i for i, text in enumerate(x_ids) if (key := _number(text)) is not None}
+    rows = [(j, key) for j, text in enumerate(y_ids) if (key := _number(text)) is not None]
+    rows = [(j, (name, n)) for j, (name, n) in rows if all((name, n + s) in place for s in SHIFTS)]
+    if len(rows) < 20:
+        return None
+    rng = np.random.default_rng(seed)
+    rows = [rows[i] for i in sorted(rng.permutation(len(rows))[:limit])]
+    y = np.asarray(Y[[j for j, _ in rows]], dtype=np.float64)
+    scores = {s: float(cka(X[[place[name, n + s] for _, (name, n) in rows]], y)) for s in SHIFTS}
+    x = X[[place[key] for _, key in rows]]
+    band = max(float(cka(x[rng.permutation(len(x))], y)) for _ in range(n_shuffles))
+    return scores, band
+
+
+def _number(text: str) -> tuple[str, int] | None:
+    match = re.fullmatch(r"(.*?)(\d+)(\.\w+)?", text)
+    return None if match is None else (match[1], int(match[2]))
+
+
+def _responses(responses: xr.Dataset, name: str) -> Iterator[Finding]:
+    values = np.asarray(responses["response"].values)
+    constant = int((values == values[:1]).all(axis=0).sum())
+    if constant:
+        yield Finding("warning", "neuroids", name, f"{constant} of {values.shape[1]} never vary; they have no score.")
+    if "roi" in responses:
+        yield from _regions(np.asarray(responses["roi"].values), list(responses["roi"].attrs["labels"]), name)
+    if "session" in responses.coords and "presentation" in responses["session"].dims:
+        share, p = session_effect(values, responses["session"].values)
+        if p < SESSION_P:
+            yield Finding(
+                "warning", "sessions", name,
+                f"{share:.1%} of the variance lies between sessions (p {p:.1g}): standardize within sessions before "
+                "averaging, or repeats and distances measure the session.",
+            )  # fmt: skip
+
+
+def _regions(member: Array, labels: list[str], name: str) -> Iterator[Finding]:
+    seen: dict[bytes, str] = {}
+    for column, label in enumerate(labels):
+        key = np.packbits(member[:, column]).tobytes()
+        if key in seen:
+            yield Finding("warning", "regions", name, f"{seen[key]!r} and {label!r} hold the same neuroids.")
+        seen.setdefault(key, label)
+        if not member[:, column].any():
+            yield Finding("warning", "regions", name, f"{label!r} holds no neuroid.")
+
+
+def _id_base(
+    store: Store, responses: xr.Dataset, name: str, embedding: str, layer: str | None, seed: int
+) -> Iterator[Finding]:
+    embeddings = store.embeddings(embedding, stimuli=responses.attrs["stimulus_set"])
+    mean = average_repeats(responses)
+    key = _layer(embeddings, layer)
+    found = id_shift_scores(
+        np.asarray(embeddings[key].values), embeddings["stimulus"].values.tolist(),
+        np.asarray(mean["response"].values), mean["stimulus"].values.tolist(), seed=seed,
+    )  # fmt: skip
+    if found is None:
+        yield Finding("note", "id base", name, "fewer than 20 stimuli have embedded neighbours by number; not checked.")
+        return
+    scores, band = found
+    peak = max(scores, key=lambda shift: scores[shift])
+    shown = ", ".join(f"{shift:+d}: {value:.3f}" for shift, value in scores.items())
+    if peak != 0 and scores[peak] > band:
+        yield Finding(
+            "error", "id base", name,
+            f"responses fit the images {peak:+d} places away better than their own ({shown}; shuffled at most "
+            f"{band:.3f}): one side counts from another number.",
+        )  # fmt: skip
+    elif scores[0] <= band:
+        message = f"no alignment above shuffled ids ({shown}; shuffled at most {band:.3f}), so ids cannot be confirmed."
+        yield Finding("warning", "id base", name, message)
+    else:
+        yield Finding("note", "id base", name, f"the peak is at 0 ({shown}; shuffled at most {band:.3f}).")
+
+
+def _layer(embeddings: xr.Dataset, layer: str | None) -> str:
+    keys = [str(key) for key in embeddings.data_vars]
+    if layer is not None and layer not in keys:
+        raise ChoiceError(f"the embedding has no layer {layer!r}.{near_names(layer, keys)}")
+    return layer or keys[-1]
+
+
+def _split(folds: Sequence[tuple[Sequence[str], Sequence[str]]]) -> Iterator[Finding]:
+    for number, (train, test) in enumerate(folds):
+        both = sorted(set(train) & set(test))
+        if both:
+            message = f"fold {number}: {len(both)} stimuli are in train and in test, first {both[0]!r}."
+            yield Finding("error", "splits", "", message)
+
+
+def _alike(
+    store: Store,
+    table: pd.DataFrame,
+    stimulus_set: str,
+    folds: Sequence[tuple[Sequence[str], Sequence[str]]],
+    embedding: str | None,
+    layer: str | None,
+) -> Iterator[Finding]:
+    ids = table["stimulus"].tolist()
+    if "sha256" in table.columns:
+        same = table[table["sha256"].duplicated(keep=False) & (table["sha256"].fillna("") != "")]
+        if len(same):
+            pair = same["stimulus"].tolist()[:2]
+            yield Finding(
+                "warning", "near-duplicates", stimulus_set, f"{len(same)} stimuli share a file's bytes, as {pair}."
+            )
+    if "print" in table.columns:
+        yield from _pairs(print_matrix(table["print"].fillna("").tolist()), ids, folds, stimulus_set, levels=LEVELS)
+    if embedding is not None:
+        found = store.embeddings(embedding, stimuli=stimulus_set)
+        features = np.asarray(found[_layer(found, layer)].values)
+        yield from _pairs(features, found["stimulus"].values.tolist(), folds, stimulus_set, cosine=COSINE)
+
+
+def _pairs(
+    features: Array,
+    ids: list[str],
+    folds: Sequence[tuple[Sequence[str], Sequence[str]]],
+    stimulus_set: str,
+    *,
+    levels: float | None = None,
+    cosine: float | None = None,
+) -> Iterator[Finding]:
+    place = {name: i for i, name in enumerate(ids)}
+    how = "by average colours" if cosine is None else f"by cosine above {cosine}"
+    if not folds:
+        every = np.arange(len(ids))
+        pairs = similar_pairs(features, ids, every, every, levels=levels, cosine=cosine)
+        if pairs:
+            first = f"{pairs[0].first!r} and {pairs[0].second!r}"
+            message = f"{len(pairs)} of {len(ids)} have a near-duplicate {how}, first {first}; keep them in one fold."
+            yield Finding("note", "near-duplicates", stimulus_set, message)
+    for number, (train, test) in enumerate(folds):
+        sides = [np.array([place[i] for i in side if i in place], dtype=np.intp) for side in (test, train)]
+        pairs = similar_pairs(features, ids, *sides, levels=levels, cosine=cosine)
+        if pairs:
+            first = f"{pairs[0].first!r} (test) and {pairs[0].second!r} (train)"
+            message = f"fold {number}: {len(pairs)} test images have a near-duplicate in train {how}, first {first}."
+            yield Finding("warning", "near-duplicates", stimulus_set, message)
+
+
+def _files(table: pd.DataFrame, stimulus_set: str) -> Iterator[Finding]:
+    source = table.attrs.get("source")
+    if not source or table.attrs.get("kind") not in ("folder", "zip") or "sha256" not in table.columns:
+        return
+    check, other, recoded = "image files", [], 0
+    try:
+        with open_images(source) as images:
+            for row in table.itertuples():
+                data = images.read(str(row.file))
+                if hashlib.sha256(data).hexdigest() == row.sha256:
+                    continue
+                if _same_picture(data, {"print": getattr(row, "print", "")}):
+                    recoded += 1
+                else:
+                    other.append(str(row.stimulus))
+    except BrainalignError as error:
+        yield Finding("error", check, stimulus_set, str(error))
+        return
+    if recoded:
+        yield Finding("note", check, stimulus_set, f"{recoded} files have other bytes but the same picture.")
+    if other:
+        message = f"{len(other)} files are other pictures than were imported, first of {other[0]!r}, in {source}."
+        yield Finding("error", check, stimulus_set, message)
+
+
+def _same_picture(data: bytes, recorded: Mapping[str, Any]) -> bool:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            prints = print_matrix([colour_print(image), str(recorded["print"] or "")])
+    except Exception:  # damaged images raise many kinds; a picture that does not decode is another one
+        return False
+    return bool(np.abs(prints[0] - prints[1]).max() <= LEVELS * 2)
