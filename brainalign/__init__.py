@@ -13,10 +13,19 @@ __version__ = "0.1.0"
 _HOME = {
     # similarity
     "rdm": "brainalign.similarity",
+    "crossnobis": "brainalign.similarity",
     "rsa": "brainalign.similarity",
     "compare_rdms": "brainalign.similarity",
     "cka": "brainalign.similarity",
     "mutual_knn": "brainalign.similarity",
+    "cknna": "brainalign.similarity",
+    "neighbourhood_jaccard": "brainalign.similarity",
+    "information_imbalance": "brainalign.similarity",
+    "procrustes": "brainalign.similarity",
+    "cca": "brainalign.similarity",
+    "soft_matching": "brainalign.similarity",
+    "gromov_wasserstein": "brainalign.similarity",
+    "gromov_wasserstein_bound": "brainalign.similarity",
     # encoding
     "RidgeCV": "brainalign.encoding",
     "encode": "brainalign.encoding",
@@ -47,6 +56,7 @@ _HOME = {
     "calibrate": "brainalign.metrics",
     "resample": "brainalign.metrics",
     "paired": "brainalign.metrics",
+    "compare": "brainalign.metrics",
     # store and flow
     "open_store": "brainalign.store",
     "average_repeats": "brainalign.store",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from brainalign.encoding.folds import Fold
 from brainalign.errors import ChoiceError, InputError, ShapeError, near_names
 
-__all__ = ["check_blocks", "check_folds", "check_permutations", "check_quantity"]
+__all__ = ["check_blocks", "check_folds", "check_permutations", "check_permuted_quantities", "check_quantity"]
 
 IndexArray = npt.NDArray[np.intp]
 
@@ -21,6 +21,16 @@ def check_quantity(quantity: str) -> None:
     """Refuse an unknown quantity."""
     if quantity not in QUANTITIES:
         raise ChoiceError(f"quantity={quantity!r} is unknown.{near_names(str(quantity), QUANTITIES)}")
+
+
+def check_permuted_quantities(quantity: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the quantities to take from refitted permutations; refuse unknown ones."""
+    names = (quantity,) if isinstance(quantity, str) else tuple(quantity)
+    known = (*QUANTITIES, "inner_r2")
+    for name in names:
+        if name not in known:
+            raise ChoiceError(f"quantity={name!r} is unknown.{near_names(str(name), known)}")
+    return names
 
 
 def check_folds(folds: Sequence[Fold]) -> int:

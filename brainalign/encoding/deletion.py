@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,7 @@ CHUNK_BYTES = 128 * 2**20
 def scores_without_blocks(fit: EncodingFit, blocks: Sequence[IndexArray], quantity: str) -> FloatArray:
     """Return r or r2 with each block left out, (n_blocks, folds, v); see `EncodingFit.leave_blocks_out`."""
     plan = fit.plan
-    n_targets = fit.Y.shape[1]
-    out = np.full((len(blocks), len(plan.folds), n_targets), np.nan)
+    out = np.full((len(blocks), len(plan.folds), fit.Y.shape[1]), np.nan)
     for fold, (train, test) in enumerate(plan.folds):
         deletion = _Deletion.of(plan.system(fold), train, test, blocks)
         width = max(1, CHUNK_BYTES // deletion.bytes_per_target)
@@ -41,8 +40,8 @@ def scores_without_blocks(fit: EncodingFit, blocks: Sequence[IndexArray], quanti
                 some = columns[start : start + width]
                 index = torch.as_tensor(some, device=plan.device)
                 y = Panel.of(fit.Y.index_select(1, index), 0, len(some), torch.float64).values
-                r, r2 = at_alpha.scores(y[deletion.train], y[deletion.test])
-                out[:, fold, some] = (r if quantity == "r" else r2).cpu().numpy()
+                for numbers, r, r2 in at_alpha.scores(y[deletion.train], y[deletion.test]):
+                    out[numbers[:, None], fold, some] = (r if quantity == "r" else r2).cpu().numpy()
     return out
 
 
@@ -54,11 +53,10 @@ class _Members:
     mask: torch.Tensor
 
     @classmethod
-    def of(cls, blocks: Sequence[IndexArray], rows: IndexArray, device: torch.device) -> _Members:
-        found = [np.flatnonzero(np.isin(rows, block)) for block in blocks]
+    def of(cls, found: Sequence[IndexArray], device: torch.device) -> _Members:
         longest = max(1, *(len(f) for f in found))
-        position = np.zeros((len(blocks), longest), dtype=np.intp)
-        mask = np.zeros((len(blocks), longest))
+        position = np.zeros((len(found), longest), dtype=np.intp)
+        mask = np.zeros((len(found), longest))
         for number, f in enumerate(found):
             position[number, : len(f)] = f
             mask[number, : len(f)] = 1.0
@@ -70,53 +68,75 @@ class _Members:
 
 
 @dataclass(frozen=True)
+class _Batch:
+    """Blocks of like size, so that little is padded: their numbers and their members in training and test rows."""
+
+    numbers: IndexArray
+    trained: _Members
+    tested: _Members
+
+
+@dataclass(frozen=True)
 class _Deletion:
-    """A fold and the blocks to leave out of it."""
+    """A fold and the blocks to leave out of it, in batches of like size."""
 
     system: RidgeSystem
     train: torch.Tensor
     test: torch.Tensor
-    trained: _Members
-    tested: _Members
+    batches: list[_Batch]
 
     @classmethod
     def of(cls, system: RidgeSystem, train: IndexArray, test: IndexArray, blocks: Sequence[IndexArray]) -> _Deletion:
         device = system.basis.device
-        return cls(
-            system,
-            torch.as_tensor(train, device=device),
-            torch.as_tensor(test, device=device),
-            _Members.of(blocks, train, device),
-            _Members.of(blocks, test, device),
-        )
+        trained = [np.flatnonzero(np.isin(train, block)) for block in blocks]
+        tested = [np.flatnonzero(np.isin(test, block)) for block in blocks]
+        octaves = np.array([(len(a).bit_length(), len(b).bit_length()) for a, b in zip(trained, tested, strict=True)])
+        batches = []
+        for octave in np.unique(octaves, axis=0):
+            numbers = np.flatnonzero((octaves == octave).all(axis=1))
+            members = [_Members.of([rows[n] for n in numbers], device) for rows in (trained, tested)]
+            batches.append(_Batch(numbers, *members))
+        return cls(system, torch.as_tensor(train, device=device), torch.as_tensor(test, device=device), batches)
 
     @property
     def bytes_per_target(self) -> int:
-        padded = 6 * self.trained.mask.numel() + 4 * self.tested.mask.numel()
-        return 8 * (2 * len(self.system.eigenvalues) + 5 * len(self.train) + 3 * len(self.test) + padded)
+        padded = max(6 * batch.trained.mask.numel() + 4 * batch.tested.mask.numel() for batch in self.batches)
+        return 8 * (2 * len(self.system.eigenvalues) + 5 * len(self.train) + 5 * len(self.test) + padded)
 
 
 @dataclass(frozen=True)
-class _AtAlpha:
-    """What all targets of one alpha share: with G the inverse of the bordered kernel matrix, its blocks and hat rows.
+class _Fitted:
+    """Targets of one alpha fitted in the fold: predictions ``p`` less their mean, responses ``y`` less the training
+    mean, dual coefficients, and the products of ``p`` and ``y`` with the hat matrix."""
 
-    ``hat`` (n_test, n_train) maps training responses to predictions less their mean over the test rows, ``hat_mean``
-    to that mean, block by block; ``hat_gram`` holds inner products of ``hat`` over the test rows within blocks and
-    ``hat_tested`` its rows at the stimuli of the same block.
+    p: torch.Tensor
+    p_mean: torch.Tensor
+    y: torch.Tensor
+    dual: torch.Tensor
+    hat_p: torch.Tensor
+    hat_y: torch.Tensor
+
+
+@dataclass(frozen=True)
+class _BatchAtAlpha:
+    """What all targets of one alpha share, for a batch of blocks.
+
+    With G the inverse of the bordered kernel matrix: ``factor`` of its blocks; ``hat_mean`` maps the responses of a
+    block to the mean prediction; ``hat_gram`` holds inner products of the hat matrix over the test rows within blocks
+    and ``hat_tested`` its rows at the stimuli of the same block.
     """
 
-    deletion: _Deletion
-    alpha: float
+    batch: _Batch
     factor: torch.Tensor
-    hat: torch.Tensor
     hat_mean: torch.Tensor
     hat_gram: torch.Tensor
     hat_tested: torch.Tensor
 
     @classmethod
-    def of(cls, deletion: _Deletion, alpha: float) -> _AtAlpha:
-        system, trained, tested = deletion.system, deletion.trained, deletion.tested
-        n_train = len(system.basis)
+    def of(
+        cls, system: RidgeSystem, alpha: float, batch: _Batch, hat: torch.Tensor, hat_mean: torch.Tensor
+    ) -> _BatchAtAlpha:
+        trained, tested, n_train = batch.trained, batch.tested, len(system.basis)
         u = trained.take(system.basis)
         if system.complete:
             blocks = (u / (system.eigenvalues + alpha)) @ u.mT
@@ -124,44 +144,26 @@ class _AtAlpha:
             shared = torch.diag_embed(trained.mask) - trained.mask[:, :, None] * trained.mask[:, None, :] / n_train
             blocks = (shared - (u * (system.eigenvalues / (system.eigenvalues + alpha))) @ u.mT) / alpha
         blocks = blocks + torch.diag_embed(1 - trained.mask)
-        hat = (system.test_basis / (system.eigenvalues + alpha)) @ system.basis.T
-        hat_mean = hat.mean(dim=0)
-        hat = hat - hat_mean
-        # the share of the intercept, 1 / n_train, is the same in all rows and so all in the mean
-        hat_mean = (hat_mean + 1 / n_train)[trained.position] * trained.mask
         hat_blocks = trained.take(hat.T)
         rows = tested.position[:, None, :].expand(-1, hat_blocks.shape[1], -1)
-        hat_tested = hat_blocks.gather(2, rows).mT * tested.mask[:, :, None]
         return cls(
-            deletion,
-            alpha,
-            _cholesky(blocks, alpha),
-            hat,
-            hat_mean,
+            batch,
+            _cholesky(blocks, alpha, batch.numbers),
+            # the share of the intercept, 1 / n_train, is the same in all rows and so all in the mean
+            (hat_mean + 1 / n_train)[trained.position] * trained.mask,
             hat_blocks @ hat_blocks.mT,
-            hat_tested,
+            hat_blocks.gather(2, rows).mT * tested.mask[:, :, None],
         )
 
-    def scores(self, y_train: torch.Tensor, y_test: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return r and r2 (n_blocks, v) of targets (n_train, v) and (n_test, v)."""
-        system, trained, tested = self.deletion.system, self.deletion.trained, self.deletion.tested
-        mean = y_train.mean(dim=0)
-        y = y_test - mean
-        b = system.basis.T @ y_train
-        weights = b / (system.eigenvalues + self.alpha)[:, None]
-        p = system.test_basis @ weights
-        p_mean = p.mean(dim=0)
-        p = p - p_mean
-        dual = system.basis @ weights
-        if not system.complete:
-            dual += (y_train - mean - system.basis @ b) / self.alpha
-        e = torch.cholesky_solve(trained.take(dual), self.factor)  # residuals of the block when it is left out
-
-        shift = p_mean - torch.einsum("bs,bsv->bv", self.hat_mean, e)
-        pp = (p * p).sum(dim=0) - 2 * (e * trained.take(self.hat.T @ p)).sum(dim=1)
+    def scores(self, fitted: _Fitted) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return r and r2 (n_blocks, v) with each block left out."""
+        trained, tested = self.batch.trained, self.batch.tested
+        p, y = fitted.p, fitted.y
+        e = torch.cholesky_solve(trained.take(fitted.dual), self.factor)  # residuals of a block that is left out
+        shift = fitted.p_mean - torch.einsum("bs,bsv->bv", self.hat_mean, e)
+        pp = (p * p).sum(dim=0) - 2 * (e * trained.take(fitted.hat_p)).sum(dim=1)
         pp += (e * (self.hat_gram @ e)).sum(dim=1)
-        py = (p * y).sum(dim=0) - (e * trained.take(self.hat.T @ y)).sum(dim=1)
-
+        py = (p * y).sum(dim=0) - (e * trained.take(fitted.hat_y)).sum(dim=1)
         p_block = tested.take(p) - self.hat_tested @ e  # zero where padded, as is y_block
         y_block = tested.take(y)
         n_left = len(y) - tested.mask.sum(dim=1, keepdim=True)
@@ -176,12 +178,54 @@ class _AtAlpha:
         )
 
 
-def _cholesky(blocks: torch.Tensor, alpha: float) -> torch.Tensor:
+@dataclass(frozen=True)
+class _AtAlpha:
+    """The hat matrix of one alpha, training responses to predictions less their mean, and what follows for batches."""
+
+    system: RidgeSystem
+    alpha: float
+    hat: torch.Tensor
+    batches: list[_BatchAtAlpha]
+
+    @classmethod
+    def of(cls, deletion: _Deletion, alpha: float) -> _AtAlpha:
+        system = deletion.system
+        hat = (system.test_basis / (system.eigenvalues + alpha)) @ system.basis.T
+        hat_mean = hat.mean(dim=0)
+        hat = hat - hat_mean
+        batches = [_BatchAtAlpha.of(system, alpha, batch, hat, hat_mean) for batch in deletion.batches]
+        return cls(system, alpha, hat, batches)
+
+    def scores(
+        self, y_train: torch.Tensor, y_test: torch.Tensor
+    ) -> Iterator[tuple[IndexArray, torch.Tensor, torch.Tensor]]:
+        """Yield numbers of blocks, with r and r2 (n_blocks, v) of targets (n_train, v) and (n_test, v)."""
+        fitted = self._fitted(y_train, y_test)
+        for batch in self.batches:
+            yield batch.batch.numbers, *batch.scores(fitted)
+
+    def _fitted(self, y_train: torch.Tensor, y_test: torch.Tensor) -> _Fitted:
+        system = self.system
+        mean = y_train.mean(dim=0)
+        y = y_test - mean
+        b = system.basis.T @ y_train
+        weights = b / (system.eigenvalues + self.alpha)[:, None]
+        p = system.test_basis @ weights
+        p_mean = p.mean(dim=0)
+        p = p - p_mean
+        dual = system.basis @ weights
+        if not system.complete:
+            dual += (y_train - mean - system.basis @ b) / self.alpha
+        return _Fitted(p, p_mean, y, dual, self.hat.T @ p, self.hat.T @ y)
+
+
+def _cholesky(blocks: torch.Tensor, alpha: float, numbers: IndexArray) -> torch.Tensor:
     factor: torch.Tensor
     factor, failed = torch.linalg.cholesky_ex(blocks)
     if bool(failed.any()):
+        first = int(numbers[int(failed.nonzero()[0, 0])])
         raise UndefinedError(
-            f"block {int(failed.nonzero()[0, 0])} cannot be left out at alpha {alpha:.3g}: its stimuli are fitted "
-            "to the last digit; use larger alphas."
+            f"block {first} cannot be left out at alpha {alpha:.3g}: its stimuli are fitted to the last digit; "
+            "use larger alphas."
         )
     return factor

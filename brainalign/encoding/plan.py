@@ -12,7 +12,7 @@ import torch
 from brainalign.arrays import as_matrix, parse_memory, to_numpy
 from brainalign.encoding.block import FoldSolver, Panel, SolvedBlock
 from brainalign.encoding.budget import Budget
-from brainalign.encoding.checks import check_folds, check_permutations, check_quantity
+from brainalign.encoding.checks import check_folds, check_permutations, check_permuted_quantities
 from brainalign.encoding.fit import EncodingFit
 from brainalign.encoding.folds import Folds, make_folds
 from brainalign.encoding.reduction import check_reduce, project_sparsely
@@ -151,7 +151,7 @@ class EncodingPlan:
         Y: Any,
         permutations: npt.ArrayLike,
         *,
-        quantity: str = "r",
+        quantity: str | Sequence[str] = "r",
         segments: Sequence[IndexArray] | None = None,
     ) -> FloatArray:
         """Score ``Y[permutation]`` for every permutation, refitted, with alpha chosen anew.
@@ -160,7 +160,8 @@ class EncodingPlan:
         ----------
         Y : array, shape (n, v)
         permutations : int array, shape (R, n)
-        quantity : {"r", "r2"}
+        quantity : {"r", "r2", "inner_r2"} or a sequence of them
+            Several are taken from the same fits. ``inner_r2`` is what a layer may be chosen by, see `EncodingFit`.
         segments : list of column indices, optional
             Return only the mean over each segment (a ROI), so that R x folds x v values are never held. Targets that
             are constant over all stimuli do not count; where a target is constant in one fold only, its score is 0.
@@ -168,34 +169,37 @@ class EncodingPlan:
         Returns
         -------
         array, shape (R, folds, v) or (R, folds, len(segments))
+            With a leading axis of the quantities, where a sequence of them is given.
 
         Notes
         -----
         Permuting responses against predictions that stay fixed finds too much: folds share training rows, so their
         errors are correlated, which only refitting reproduces. Cost: that of ``fit`` times R, less the decompositions.
         """
-        check_quantity(quantity)
+        quantities = check_permuted_quantities(quantity)
         targets = self._targets(Y)
         orders = check_permutations(permutations, self.n_stimuli)
         v = targets.shape[1]
         weights = None if segments is None else _segment_means(targets, segments)
         shape = (len(orders), len(self.folds), v if weights is None else weights.shape[1])
-        out = np.zeros(shape)
+        out = np.zeros((len(quantities), *shape))
         width = self._budget.widths(v, out.nbytes)[1]
         for fold, solver, panel, columns in self._blocks(targets, out.nbytes):
             cols = slice(panel.start + columns.start, panel.start + columns.stop)
             count = columns.stop - columns.start
             step = max(1, width // count)
             for start in range(0, len(orders), step):
-                part = torch.as_tensor(orders[start : start + step], device=self.device)
+                rows = slice(start, start + step)
+                part = torch.as_tensor(orders[rows], device=self.device)
                 y = panel.permuted(solver, columns, part)
                 block = solver.solve(*y, panel.scale[columns].repeat(len(part)))
-                scores = getattr(block, quantity).reshape(len(part), count)
-                if weights is None:
-                    out[start : start + step, fold, cols] = scores.cpu().numpy()
-                else:
-                    out[start : start + step, fold] += (torch.nan_to_num(scores) @ weights[cols]).cpu().numpy()
-        return out
+                for values, name in zip(out, quantities, strict=True):
+                    scores = getattr(block, name).reshape(len(part), count)
+                    if weights is None:
+                        values[rows, fold, cols] = scores.cpu().numpy()
+                    else:
+                        values[rows, fold] += (torch.nan_to_num(scores) @ weights[cols]).cpu().numpy()
+        return out[0] if isinstance(quantity, str) else out
 
     def system(self, fold: int) -> RidgeSystem:
         """Return the decomposition of a fold, held if memory allows."""

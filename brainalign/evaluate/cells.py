@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainalign.errors import BrainalignError, UndefinedError
+from brainalign.evaluate.half_sampling import Spread
 from brainalign.metrics import Metric
 from brainalign.stats import Calibrated, Ceiling, Interval, jackknife_interval
 from brainalign.stats.permutation import calibrated
@@ -45,6 +46,12 @@ class Cell:
     n_excluded: int = 0
     choice: tuple[str, ...] | None = None
     reasons: tuple[str, ...] = field(default=())
+    noise_free: Interval | None = None
+
+    def with_spread(self, spread: Spread) -> Cell:
+        """Return the cell with an interval from half-samples, and a noise-free value where one can be given."""
+        reasons = self.reasons if spread.reason is None else (*self.reasons, spread.reason)
+        return replace(self, interval=spread.interval, noise_free=spread.noise_free, reasons=reasons)
 
 
 def interval_or_none(value: float, left_out: FloatArray, sizes: Sequence[int], n: int, level: float) -> Interval | None:
@@ -80,7 +87,7 @@ def result_row(cell: Cell, metric: Metric, sizes: Sequence[int], level: float) -
     spread = None
     if normalised is not None and left_out is not None and cell.interval is not None:
         spread = _normalised_interval(cell, normalised, left_out, sizes, level)
-    interval, null, ceiling = cell.interval, cell.null, cell.ceiling
+    interval, null, ceiling, clean = cell.interval, cell.null, cell.ceiling, cell.noise_free
     return {
         "subject": cell.subject,
         "roi": cell.roi,
@@ -100,6 +107,9 @@ def result_row(cell: Cell, metric: Metric, sizes: Sequence[int], level: float) -
         "normalised": _number(normalised),
         "normalised_low": _number(spread.low if spread else None),
         "normalised_high": _number(spread.high if spread else None),
+        "extrapolated": _number(clean.estimate if clean else None),
+        "extrapolated_low": _number(clean.low if clean else None),
+        "extrapolated_high": _number(clean.high if clean else None),
         "null_mean": _number(null.null_mean if null else None),
         "null_sd": _number(null.null_sd if null else None),
         "z": _number(null.z if null else None),

@@ -43,18 +43,21 @@ class _Target:
     explainable: FloatArray | None
     explainable_left_out: FloatArray | None
     included: IndexArray
-    inner: list[FloatArray] = field(default_factory=list)
     layers: list[_LayerScores] = field(default_factory=list)
 
 
 @dataclass
 class _LayerScores:
-    """Scores of one layer on one ROI, fold by fold: what the selected row is put together from."""
+    """Scores of one layer on one ROI, fold by fold: what the selected row is put together from.
 
+    ``null`` holds (permutation, fold) under each quantity; ``inner`` and ``null["inner_r2"]`` are what a layer is
+    chosen by, of the responses as they are and of the permuted ones.
+    """
+
+    inner: FloatArray
     value: dict[str, FloatArray]
     left_out: dict[str, FloatArray]
-    null: dict[str, FloatArray | None]
-    null_inner: FloatArray | None
+    null: dict[str, FloatArray]
 
 
 def encoding_cells(
@@ -77,7 +80,6 @@ def encoding_cells(
         fit = plan.fit(Y)
         scores = _layer_scores(panel, plan, fit, Y, targets, metrics, permutations)
         for target, layer_scores in zip(targets, scores, strict=True):
-            target.inner.append(_mean_over(fit.inner_r2, target.included))
             target.layers.append(layer_scores)
             for metric in metrics:
                 cells[metric.id].append(_layer_cell(panel, metric, target, layer, layer_scores))
@@ -184,25 +186,27 @@ def _layer_scores(
     metrics: Sequence[Metric],
     permutations: IndexArray | None,
 ) -> list[_LayerScores]:
-    scores = [_LayerScores({}, {}, {}, None) for _ in targets]
-    segments = [target.included for target in targets]
-    for metric in metrics:
-        quantity = str(metric.quantity)
+    inner = np.nan_to_num(fit.inner_r2)  # a neuroid constant in one fold's training rows is predicted by its mean
+    scores = [_LayerScores(_mean_over(inner, target.included), {}, {}, {}) for target in targets]
+    quantities = [str(metric.quantity) for metric in metrics]
+    for quantity in quantities:
         full = getattr(fit, quantity)
         left_out = fit.leave_blocks_out(panel.blocks, quantity=quantity)
-        nulls = None
-        if permutations is not None:
-            nulls = plan.permuted(Y, permutations, quantity=quantity, segments=segments)
-        for t, target in enumerate(targets):
-            scores[t].value[quantity] = _mean_over(full, target.included)
-            scores[t].left_out[quantity] = _mean_over(left_out, target.included)
-            scores[t].null[quantity] = None if nulls is None else nulls[:, :, t]
+        for target, layer in zip(targets, scores, strict=True):
+            layer.value[quantity] = _mean_over(full, target.included)
+            layer.left_out[quantity] = _mean_over(left_out, target.included)
+    if permutations is not None:
+        segments = [target.included for target in targets]
+        quantities = [*quantities, "inner_r2"]
+        nulls = plan.permuted(Y, permutations, quantity=quantities, segments=segments)
+        for t, layer in enumerate(scores):
+            layer.null = {quantity: null[:, :, t] for quantity, null in zip(quantities, nulls, strict=True)}
     return scores
 
 
 def _layer_cell(panel: Panel, metric: Metric, target: _Target, layer: str, scores: _LayerScores) -> Cell:
     quantity = str(metric.quantity)
-    null = scores.null[quantity]
+    null = scores.null.get(quantity)
     return _cell(
         panel,
         metric,
@@ -218,14 +222,23 @@ def _layer_cell(panel: Panel, metric: Metric, target: _Target, layer: str, score
 def _selected_cell(panel: Panel, metric: Metric, target: _Target) -> Cell:
     quantity = str(metric.quantity)
     names = list(panel.layers)
-    chosen = np.argmax(np.stack(target.inner), axis=0)
+    chosen = np.argmax([layer.inner for layer in target.layers], axis=0)
     by_fold = list(enumerate(chosen))
     value = float(np.mean([target.layers[c].value[quantity][f] for f, c in by_fold]))
     left_out = np.nanmean([target.layers[c].left_out[quantity][:, f] for f, c in by_fold], axis=0)
-    known = [null[:, f] for f, c in by_fold if (null := target.layers[c].null[quantity]) is not None]
-    null = np.mean(known, axis=0) if len(known) == len(by_fold) else None
     choice = tuple(names[c] for c in chosen)
+    null = _selected_null(target, quantity)
     return _cell(panel, metric, target, SELECTED, value, np.asarray(left_out), null, choice)
+
+
+def _selected_null(target: _Target, quantity: str) -> FloatArray | None:
+    """Scores of permuted responses, each with the layer of each fold chosen anew as for the responses themselves."""
+    if not all(layer.null for layer in target.layers):
+        return None
+    inner = np.stack([layer.null["inner_r2"] for layer in target.layers])
+    scores = np.stack([layer.null[quantity] for layer in target.layers])
+    chosen = np.argmax(inner, axis=0)
+    return np.asarray(np.take_along_axis(scores, chosen[None], axis=0)[0].mean(axis=1))
 
 
 def _cell(

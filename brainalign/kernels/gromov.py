@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
@@ -28,15 +30,39 @@ def gromov_plan(C: FloatArray, D: FloatArray, start: FloatArray) -> FloatArray:
     return plan
 
 
-def entropic_plan(C: FloatArray, D: FloatArray) -> FloatArray:
-    """Return the plan (n, n) of proximal steps with an entropic penalty, for more points than `gromov_plan` affords."""
-    import ot
+def entropic_plan(C: FloatArray, D: FloatArray, *, steps: int = 100, scalings: int = 10) -> FloatArray:
+    """Return a plan (n, n) by proximal steps with an entropic penalty, for more points than `gromov_plan` affords.
 
-    p, q = (np.full(len(M), 1 / len(M)) for M in (C, D))
-    plan: FloatArray = ot.gromov.entropic_gromov_wasserstein(
-        C, D, p, q, "square_loss", epsilon=ENTROPY, symmetric=True, solver="PPA", max_iter=200, tol=1e-7, warn=False
-    )
-    return plan
+    Each step moves to the plan that is cheapest under the gradient at the last one, at the price of its divergence from
+    it; the penalty vanishes as the steps converge. All in logarithms, so that no mass is lost.
+
+    Notes
+    -----
+    Xu et al. 2019, arXiv:1901.06003. Cost: ``steps`` times two products of n³ and ``scalings`` passes over the plan.
+    """
+    n = len(C)
+    first, second = torch.from_numpy(C), torch.from_numpy(D)
+    share = -math.log(n)
+    squares = (first**2).mean(dim=1)[:, None] + (second**2).mean(dim=1)[None, :]
+    log_plan = torch.full((n, n), 2 * share, dtype=torch.float64)
+    columns = torch.zeros(n, dtype=torch.float64)
+    for _ in range(steps):
+        gradient = squares - 2 * first @ log_plan.exp() @ second
+        target = log_plan - gradient / ENTROPY
+        for _ in range(scalings):
+            rows = share - torch.logsumexp(target + columns[None, :], dim=1)
+            columns = share - torch.logsumexp(target + rows[:, None], dim=0)
+        log_plan = target + rows[:, None] + columns[None, :]
+    return _rounded(log_plan.exp().numpy())
+
+
+def _rounded(plan: FloatArray) -> FloatArray:
+    """Return the plan with equal masses on both sides: what is too much is taken, and what lacks is spread."""
+    mass = 1 / len(plan)
+    plan = plan * np.minimum(1, mass / plan.sum(axis=1))[:, None]
+    plan = plan * np.minimum(1, mass / plan.sum(axis=0))[None, :]
+    rows, columns = mass - plan.sum(axis=1), mass - plan.sum(axis=0)
+    return plan + np.outer(rows, columns) / rows.sum() if rows.sum() > 0 else plan
 
 
 def distortion(C: FloatArray, D: FloatArray, plan: FloatArray) -> float:

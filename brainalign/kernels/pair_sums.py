@@ -11,7 +11,13 @@ import torch
 
 from brainalign.errors import InputError
 
-__all__ = ["LeftOut", "permutation_moments", "permuted_products"]
+__all__ = [
+    "LeftOut",
+    "directed_permutation_moments",
+    "kept_centred_products",
+    "permutation_moments",
+    "permuted_products",
+]
 
 IndexArray = npt.NDArray[np.intp]
 
@@ -87,6 +93,37 @@ class LeftOut:
             within = within * B[self._rows, self._columns]
         twice = by_row.new_zeros(len(self.kept)).index_add_(0, self._pair_block, within)
         return by_row.sum() - 2 * self.rows(by_row) + twice
+
+
+def kept_centred_products(left: LeftOut, A: torch.Tensor, B: torch.Tensor, *, debiased: bool = False) -> torch.Tensor:
+    """Return the product of two matrices that are centred anew on the stimuli that remain, for each block.
+
+    Parameters
+    ----------
+    left : LeftOut
+        The blocks.
+    A, B : tensors, shape (n, n)
+        Symmetric; for ``debiased`` with zero diagonal, or U-centred.
+    debiased : bool
+        Product of the U-centred matrices instead of the doubly centred ones.
+
+    Returns
+    -------
+    tensor, shape (n_blocks,)
+
+    Notes
+    -----
+    What rows and columns were centred by before does not matter. Cost: O(n² + n n_blocks) for disjoint blocks.
+    """
+    m = left.kept
+    sums_a = A.sum(dim=1) - left.rows(A)
+    sums_b = sums_a if A is B else B.sum(dim=1) - left.rows(B)
+    chains = left.over_kept(sums_a * sums_b)
+    totals = left.over_kept(sums_a) * left.over_kept(sums_b)
+    products = left.remaining(A, B)
+    if debiased:
+        return products + totals / ((m - 1) * (m - 2)) - 2 * chains / (m - 2)
+    return products + totals / m**2 - 2 * chains / m
 
 
 def permuted_products(many_a: Sequence[torch.Tensor], B: torch.Tensor, permutations: IndexArray) -> torch.Tensor:
@@ -188,3 +225,35 @@ def _parts(A: torch.Tensor) -> tuple[torch.Tensor, float, torch.Tensor]:
     off = A - mean
     off.fill_diagonal_(0.0)
     return off, mean, diagonal
+
+
+def directed_permutation_moments(A: npt.NDArray[np.float64], B: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return mean and standard deviation over all n! permutations of the sum of ``A_ij B_π(i)π(j)`` over i != j.
+
+    Parameters
+    ----------
+    A, B : arrays, shape (n, n)
+        Of any kind; diagonals do not count.
+
+    Notes
+    -----
+    Mantel 1967: two directed edges can be the same or each other's reverse, share a start, share an end, run head to
+    tail in two ways, or not meet. Cost: O(n²).
+    """
+    n = len(A)
+    edges = ~np.eye(n, dtype=bool)
+    mean = float(A[edges].sum() * B[edges].sum()) / (n * (n - 1))
+    # with the mean taken out nothing large cancels, and edges that do not meet sum to minus all others
+    in_a, in_b = (_meetings(np.where(edges, M - M[edges].mean(), 0.0)) for M in (A, B))
+    two, three, four = n * (n - 1), n * (n - 1) * (n - 2), n * (n - 1) * (n - 2) * (n - 3)
+    places = (two, two, three, three, three, three, four)
+    variance = sum(u * v / count for u, v, count in zip(in_a, in_b, places, strict=True) if count)
+    return mean, max(variance, 0.0) ** 0.5
+
+
+def _meetings(M: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    out, into = M.sum(axis=1), M.sum(axis=0)
+    same, reverse = float((M * M).sum()), float((M * M.T).sum())
+    start, end = float(out @ out) - same, float(into @ into) - same
+    chain = float(out @ into) - reverse
+    return same, reverse, start, end, chain, chain, -(same + reverse + start + end + 2 * chain)

@@ -1,6 +1,7 @@
-"""The table of metrics, and calibration, intervals and paired comparison by metric id."""
+"""The table of metrics, and calibration, intervals and comparison by metric id."""
 
+from brainalign.metrics.compare import compare
 from brainalign.metrics.inference import Paired, calibrate, paired, resample
 from brainalign.metrics.table import METRICS, Metric, get_metric
 
-__all__ = ["METRICS", "Metric", "Paired", "calibrate", "get_metric", "paired", "resample"]
+__all__ = ["METRICS", "Metric", "Paired", "calibrate", "compare", "get_metric", "paired", "resample"]

@@ -15,7 +15,7 @@ from brainalign.encoding import EncodingPlan, make_folds
 from brainalign.errors import ChoiceError, near_names
 from brainalign.metrics.table import Metric, get_metric
 from brainalign.stats import Calibrated, Interval, draw_permutations, jackknife_interval, make_blocks
-from brainalign.stats.permutation import calibrate_callable, calibrate_form, calibrated
+from brainalign.stats.permutation import PERMUTATIONS, calibrate_callable, calibrate_form, calibrated
 from brainalign.stats.resampling import (
     half_samples,
     resample_callable,
@@ -23,7 +23,7 @@ from brainalign.stats.resampling import (
     subsample_interval,
 )
 
-__all__ = ["Paired", "calibrate", "paired", "resample"]
+__all__ = ["Paired", "calibrate", "calibrate_encoding", "paired", "resample", "resample_encoding"]
 
 FloatArray = npt.NDArray[np.float64]
 MetricLike = str | Callable[[Any, Any], float]
@@ -48,7 +48,7 @@ def calibrate(
     X: Any,
     Y: Any,
     *,
-    n_permutations: int = 1000,
+    n_permutations: int | None = None,
     groups: npt.ArrayLike | None = None,
     permute: str = "within",
     seed: int = 0,
@@ -61,8 +61,9 @@ def calibrate(
         Metric id, or any ``metric(X, Y) -> float``.
     X, Y : array-like, shapes (n_stimuli, p), (n_stimuli, q)
         Rows of ``Y`` are permuted.
-    n_permutations : int
-        Sampled permutations.
+    n_permutations : int, optional
+        Sampled permutations. Unless given, p is in closed form where one is known, and else from 1000 permutations (200
+        where each costs a full evaluation).
     groups, permute
         What may be exchanged; see `brainalign.stats.draw_permutations`.
     seed : int
@@ -71,9 +72,11 @@ def calibrate(
     Returns
     -------
     Calibrated
-        ``score``, ``null_mean``, ``null_sd``, ``z``, ``p``. Mean and sd are in closed form for CKA and RSA under free
-        permutations. Encoding is refitted for every permutation, alpha chosen anew: permuting against predictions that
-        stay fixed gives too many false positives, because folds share training rows.
+        ``score``, ``null_mean``, ``null_sd``, ``z``, ``p``, ``excess`` (score less null mean). Under free permutations
+        mean and sd of CKA, RSA and mutual kNN are in closed form, and p of CKA and RSA too, by the first three moments
+        over all permutations; exchangeability groups take sampled permutations. Encoding is refitted for every
+        permutation, alpha chosen anew: permuting against predictions that stay fixed gives too many false positives,
+        because folds share training rows.
 
     Raises
     ------
@@ -82,15 +85,33 @@ def calibrate(
 
     Notes
     -----
-    Cost: n² a permutation (CKA, RSA), n k (mutual kNN), one product of n² q a fold (encoding).
+    Cost: n³ in closed form (CKA, RSA); n² a permutation (CKA, RSA), n k (mutual kNN), one product of n² q a fold
+    (encoding).
     """
     x, y = as_pair(X, Y)
-    kind = {"n_permutations": n_permutations, "groups": groups, "permute": permute, "seed": seed}
+    exchange: dict[str, Any] = {"groups": groups, "permute": permute, "seed": seed}
+    count = PERMUTATIONS if n_permutations is None else n_permutations
     if callable(metric):
-        return calibrate_callable(metric, to_numpy(x), to_numpy(y), **kind)  # type: ignore[arg-type]
+        return calibrate_callable(metric, to_numpy(x), to_numpy(y), n_permutations=count, **exchange)
     record = get_metric(metric)
     if record.form is not None:
-        return calibrate_form(record.form, record.form.prepare(x), record.form.prepare(y), len(x), **kind)  # type: ignore[arg-type]
+        a, b = record.form.prepare(x, name="X"), record.form.prepare(y, name="Y")
+        lower = not record.higher_is_better
+        return calibrate_form(record.form, a, b, len(x), n_permutations=n_permutations, lower=lower, **exchange)
+    return calibrate_encoding(record, x, y, n_permutations=count, **exchange)
+
+
+def calibrate_encoding(
+    record: Metric,
+    x: Any,
+    y: Any,
+    *,
+    n_permutations: int,
+    groups: npt.ArrayLike | None = None,
+    permute: str = "within",
+    seed: int = 0,
+) -> Calibrated:
+    """Calibrate an encoding metric on checked matrices: every permutation is fitted anew."""
     plan, targets = _encoding_plan(x, groups, seed), to_numpy(y)
     permutations = draw_permutations(len(x), n_permutations, groups=groups, permute=permute, seed=seed)
     everything = [np.arange(targets.shape[1])]
@@ -148,6 +169,13 @@ def resample(
     if record.form is not None:
         form = record.form
         return resample_form(form, form.prepare(x), form.prepare(y), len(x), n_samples=n, seed=seed, **options)
+    return resample_encoding(record, x, y, groups=groups, level=level, seed=seed)
+
+
+def resample_encoding(
+    record: Metric, x: Any, y: Any, *, groups: npt.ArrayLike | None = None, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """Delete-block jackknife interval of an encoding metric on checked matrices."""
     full, left_out, sizes = _left_out(record, x, y, groups, seed)
     return jackknife_interval(full, left_out, sizes, len(x), level=level)
 
@@ -210,7 +238,8 @@ def _left_out(
     labels = None if groups is None else np.asarray(groups)
     n = len(x)
     if record.form is not None:
-        blocks = make_blocks(n, groups=labels, limit=n if labels is None else 100)
+        limit = n if labels is None and not record.form.recomputed else 100
+        blocks = make_blocks(n, groups=labels, limit=limit)
         a, b = record.form.prepare(x), record.form.prepare(y)
         values = record.form.leave_blocks_out(a, b, blocks)
         return record.form.score(a, b), values, [len(block) for block in blocks]

@@ -67,7 +67,8 @@ class Row(_Strict):
     """A score of one layer against one ROI of one subject.
 
     ``layer`` is ``"selected"`` for the layer chosen inside the training folds, with ``choice`` per fold. What is
-    undefined is null, and an undefined ``value`` has a ``reason``.
+    undefined is null, and an undefined ``value`` has a ``reason``. ``normalised`` is the value over its ceiling;
+    ``extrapolated``, for measures that have no ceiling, what the value would be without response noise, extrapolated.
     """
 
     subject: str
@@ -88,6 +89,9 @@ class Row(_Strict):
     normalised: float | None = None
     normalised_low: float | None = None
     normalised_high: float | None = None
+    extrapolated: float | None = None
+    extrapolated_low: float | None = None
+    extrapolated_high: float | None = None
     null_mean: float | None = None
     null_sd: float | None = Field(default=None, ge=0)
     z: float | None = None
@@ -110,6 +114,7 @@ class Row(_Strict):
         for low, high in (
             (self.low, self.high),
             (self.normalised_low, self.normalised_high),
+            (self.extrapolated_low, self.extrapolated_high),
         ):
             if low is not None and high is not None and low > high:
                 raise ValueError(f"{where}: an interval from {low} to {high}")

@@ -17,7 +17,7 @@ from brainalign.errors import InputError, PairingError, ResponseKindError
 from brainalign.kernels.cloud import check_metric
 from brainalign.kernels.neighbours import check_k, neighbour_lists, neighbours_of
 
-__all__ = ["MutualKnnForm", "NeighbourLists", "mutual_knn"]
+__all__ = ["MutualKnnForm", "NeighbourLists", "common_neighbours", "mutual_knn"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -72,7 +72,7 @@ def mutual_knn(X: Any, Y: Any, *, k: int = 10, metric: str = "cosine") -> float:
     """
     x, y = as_pair(X, Y)
     a, b = (neighbour_lists(matrix, k=k, metric=metric) for matrix in (x, y))
-    return _common(a, b) / a.size
+    return float(common_neighbours(a, b).mean()) / k
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,20 +128,30 @@ class MutualKnnForm:
         """Whether the delete-block jackknife is valid: no."""
         return False
 
-    def prepare(self, X: Any) -> NeighbourLists:
+    @property
+    def recomputed(self) -> bool:
+        """Subsamples and permutations share the neighbour lists."""
+        return False
+
+    def prepare(self, X: Any, *, name: str = "X") -> NeighbourLists:
         """Order the neighbours of each stimulus: all of them for few stimuli, else enough for half of the stimuli.
 
         Cost: n² p multiplications, and a sort of the lists.
         """
-        points = as_matrix(X, name="X")
+        points = as_matrix(X, name=name)
         n = len(points)
         check_k(self.k, n)
         length = n - 1 if n <= ALL_NEIGHBOURS else min(n - 1, 4 * self.k + 24)
         order = neighbour_lists(points, k=length, metric=self.metric).astype(np.int32)
-        first: IndexArray = order[:, : self.k].astype(np.intp)
-        return NeighbourLists(first, np.arange(n), order, None if length == n - 1 else points)
+        return self.prepare_order(order, None if length == n - 1 else points)
 
-    def prepare_rdm(self, rdm: Any) -> NeighbourLists:
+    def prepare_order(self, order: npt.NDArray[np.int32], points: torch.Tensor | None = None) -> NeighbourLists:
+        """Prepare neighbours (n, m), nearest first, that several ``k`` share; ``points`` unless they are all."""
+        check_k(self.k, len(order))
+        first: IndexArray = order[:, : self.k].astype(np.intp)
+        return NeighbourLists(first, np.arange(len(order)), order, points)
+
+    def prepare_rdm(self, rdm: Any, *, name: str = "rdm") -> NeighbourLists:
         """Refuse: the distance that is part of the measure needs points."""
         raise ResponseKindError(
             f"mutual kNN orders neighbours by {self.metric} distance between response patterns; an RDM was given, "
@@ -176,7 +186,7 @@ class MutualKnnForm:
     def score(self, a: NeighbourLists, b: NeighbourLists) -> float:
         """Return the share of neighbours in common."""
         _require_pair(a, b)
-        return _common(a.index, b.index) / a.index.size
+        return float(self._value(torch.as_tensor(common_neighbours(a.index, b.index))))
 
     def leave_blocks_out(self, a: NeighbourLists, b: NeighbourLists, blocks: Sequence[IndexArray]) -> FloatArray:
         """Return the value with each block of stimuli left out; further neighbours step in, so it is exact."""
@@ -206,10 +216,14 @@ class MutualKnnForm:
             part = orders[start : start + step]
             for i, index in enumerate(near):
                 hits = is_neighbour(part[:, :, None], part[:, index])
-                out[i, start : start + step] = hits.sum((1, 2)).numpy() / index.numel()
+                out[i, start : start + step] = self._value(hits.sum(2)).numpy()
         return out
 
-    def null_moments(self, a: NeighbourLists, b: NeighbourLists) -> tuple[float, float]:
+    def _value(self, common: torch.Tensor) -> torch.Tensor:
+        """Turn numbers of common neighbours (..., n) into the value of the measure."""
+        return common.sum(-1).double() / (common.shape[-1] * self.k)
+
+    def null_moments(self, a: NeighbourLists, b: NeighbourLists) -> tuple[float, float] | None:
         """Return mean and standard deviation over all n! permutations, in closed form.
 
         The number of common neighbours is ``Σ_ij A_ij B_π(i)π(j)`` of two directed graphs. Its mean square is a sum
@@ -226,16 +240,20 @@ class MutualKnnForm:
                 square += Fraction(in_a * in_b, places)
         return self.k / (n - 1), math.sqrt(square - mean * mean) / edges
 
+    def null_skewness(self, a: NeighbourLists, b: NeighbourLists) -> float | None:
+        """Return nothing: no closed form is known."""
+        return None
+
 
 def _require_pair(a: NeighbourLists, b: NeighbourLists) -> None:
     if a.n != b.n:
         raise PairingError(f"one side has {a.n} stimuli and the other {b.n}; both need the same stimuli in one order.")
 
 
-def _common(a: IndexArray, b: IndexArray) -> int:
-    """Count the entries that two tables of row-wise different numbers share, row by row."""
+def common_neighbours(a: IndexArray, b: IndexArray) -> IndexArray:
+    """Count the entries that each row of one table shares with the same row of another, shape (n,)."""
     both = np.sort(np.concatenate([a, b], axis=1), axis=1)
-    return int(np.count_nonzero(both[:, 1:] == both[:, :-1]))
+    return np.asarray(np.count_nonzero(both[:, 1:] == both[:, :-1], axis=1))
 
 
 def _first_inside(

@@ -1,7 +1,7 @@
 """Ceilings, resampling, permutation nulls: forms that take arrays or callables."""
 
 from brainalign.stats.ceilings import Ceiling, noise_ceiling
-from brainalign.stats.forms import PairForm
+from brainalign.stats.forms import PairForm, RecomputedForm
 from brainalign.stats.pattern_ceilings import pattern_ceiling
 from brainalign.stats.permutation import Calibrated, draw_permutations
 from brainalign.stats.repeats import Repeats, as_repeats
@@ -12,6 +12,7 @@ __all__ = [
     "Ceiling",
     "Interval",
     "PairForm",
+    "RecomputedForm",
     "Repeats",
     "as_repeats",
     "draw_permutations",

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats as scipy_stats
 
 from brainalign.errors import ChoiceError, InputError, ShapeError, UndefinedError, near_names
 from brainalign.stats.forms import PairForm
 
-__all__ = ["Calibrated", "calibrate_callable", "calibrate_form", "calibrated", "draw_permutations"]
+__all__ = [
+    "PERMUTATIONS",
+    "Calibrated",
+    "calibrate_callable",
+    "calibrate_form",
+    "calibrated",
+    "calibrated_by_moments",
+    "draw_permutations",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
+
+PERMUTATIONS = 1000
+RECOMPUTED_PERMUTATIONS = 200
+
+# standard deviation over mean of a null that only rounding spreads
+RELATIVE_SPREAD = 1e-13
 
 
 @dataclass(frozen=True)
 class Calibrated:
     """A score against its permutation null.
 
-    ``z`` is (score - null_mean) / null_sd; ``p`` is one-sided, (1 + number of permuted scores at least as large) /
-    (n_permutations + 1), so it is never zero.
+    ``z`` is (score - null_mean) / null_sd. ``p`` is one-sided, towards more alignment, and never zero: from sampled
+    permutations it is (1 + number of permuted scores at least as extreme) / (n_permutations + 1). In closed form
+    (``n_permutations`` 0) it is the tail of the Pearson type III distribution that has the mean, standard deviation and
+    skewness of all n! permutations, and at least 1 / n!.
     """
 
     score: float
@@ -33,6 +51,11 @@ class Calibrated:
     p: float
     n_permutations: int = 0
     moments: str = "sampled"
+
+    @property
+    def excess(self) -> float:
+        """Score less the mean of its null: what to report of a measure that has no debiased form."""
+        return self.score - self.null_mean
 
 
 def draw_permutations(
@@ -105,20 +128,50 @@ def _blocks(members: list[IndexArray], n: int, count: int, rng: np.random.Genera
 
 
 def calibrated(
-    score: float, null: npt.ArrayLike, *, moments: tuple[float, float] | None = None, at_least: float = 0.0
+    score: float,
+    null: npt.ArrayLike,
+    *,
+    moments: tuple[float, float] | None = None,
+    at_least: float = 0.0,
+    lower: bool = False,
 ) -> Calibrated:
     """Place a score in its sampled null; mean and sd from ``moments`` where a closed form is known.
 
-    ``at_least`` is the relative tolerance with which a permuted score counts as equal to the observed one.
+    ``at_least`` is the relative tolerance with which a permuted score counts as equal to the observed one; with
+    ``lower`` small scores are aligned, and count for p.
     """
     values = np.asarray(null, dtype=np.float64)
     mean, sd = moments if moments is not None else (float(values.mean()), float(values.std(ddof=1)))
-    if not np.isfinite(sd) or sd <= 0:
-        raise UndefinedError("the permutation null has no spread: every permutation gives the same score.")
+    _require_spread(mean, sd)
     slack = at_least * abs(score)
-    p = (1 + int(np.sum(values >= score - slack))) / (len(values) + 1)
+    extreme = values <= score + slack if lower else values >= score - slack
+    p = (1 + int(np.sum(extreme))) / (len(values) + 1)
     how = "sampled" if moments is None else "closed form"
     return Calibrated(score, mean, sd, (score - mean) / sd, p, len(values), how)
+
+
+def calibrated_by_moments(
+    score: float, moments: tuple[float, float], skewness: float, n: int, *, lower: bool = False
+) -> Calibrated:
+    """Place a score of ``n`` stimuli in a null of which mean, standard deviation and skewness are known.
+
+    Notes
+    -----
+    Pearson type III tail: Kazi-Aoual et al. 1995, Comput. Stat. Data Anal. 20:643; Josse et al. 2008,
+    doi:10.1016/j.csda.2008.06.012.
+    """
+    mean, sd = moments
+    _require_spread(mean, sd)
+    z = (score - mean) / sd
+    # the lower tail is the upper one of the mirror image
+    p = float(scipy_stats.pearson3.sf(-z, -skewness) if lower else scipy_stats.pearson3.sf(z, skewness))
+    least = max(math.exp(-math.lgamma(n + 1)), np.finfo(np.float64).tiny)
+    return Calibrated(score, mean, sd, z, max(p, least), 0, "closed form")
+
+
+def _require_spread(mean: float, sd: float) -> None:
+    if not np.isfinite(sd) or sd <= RELATIVE_SPREAD * abs(mean):
+        raise UndefinedError("the permutation null has no spread: every permutation gives the same score.")
 
 
 def calibrate_form(
@@ -127,16 +180,28 @@ def calibrate_form(
     b: Any,
     n: int,
     *,
-    n_permutations: int = 1000,
+    n_permutations: int | None = None,
     groups: npt.ArrayLike | None = None,
     permute: str = "within",
     seed: int = 0,
+    lower: bool = False,
 ) -> Calibrated:
-    """Calibrate a measure in its shared form; free permutations take mean and sd in closed form where known."""
-    permutations = draw_permutations(n, n_permutations, groups=groups, permute=permute, seed=seed)
-    null = form.permuted([a], b, permutations)[0]
+    """Calibrate a measure in its shared form.
+
+    Free permutations take mean and sd in closed form where known, and p too unless a number of permutations is asked
+    for. Otherwise 1000 are drawn, or 200 of a measure that is evaluated anew for each.
+    """
+    score = form.score(a, b)
     moments = form.null_moments(a, b) if groups is None else None
-    return calibrated(form.score(a, b), null, moments=moments, at_least=1e-12)
+    skewness = form.null_skewness(a, b) if moments is not None and n_permutations is None else None
+    if moments is not None and skewness is not None:
+        return calibrated_by_moments(score, moments, skewness, n, lower=lower)
+    count = n_permutations
+    if count is None:
+        count = RECOMPUTED_PERMUTATIONS if form.recomputed else PERMUTATIONS
+    permutations = draw_permutations(n, count, groups=groups, permute=permute, seed=seed)
+    null = form.permuted([a], b, permutations)[0]
+    return calibrated(score, null, moments=moments, at_least=1e-12, lower=lower)
 
 
 def calibrate_callable(

@@ -19,6 +19,7 @@ __all__ = [
     "jackknife_interval",
     "jackknife_se",
     "make_blocks",
+    "mean_interval",
     "resample_callable",
     "resample_form",
     "subsample_interval",
@@ -203,6 +204,18 @@ def subsample_interval(
     return Interval(full, full - half, full + half, se, level, "half-sampling")
 
 
+def mean_interval(parts: Sequence[Interval]) -> Interval:
+    """Interval of the mean of independent estimates: their variances add.
+
+    The parts have one level and method; the limits are those of a normal distribution.
+    """
+    first, count = parts[0], len(parts)
+    value = float(np.mean([part.estimate for part in parts]))
+    se = float(np.sqrt(sum(part.se**2 for part in parts))) / count
+    half = float(scipy_stats.norm.ppf(0.5 + first.level / 2)) * se
+    return Interval(value, value - half, value + half, se, first.level, first.method)
+
+
 def resample_form(
     form: PairForm,
     a: Any,
@@ -222,7 +235,7 @@ def resample_form(
     full = form.score(a, b)
     if form.smooth:
         labels = None if groups is None else np.asarray(groups)
-        blocks = make_blocks(n, groups=labels, limit=n if groups is None else limit)
+        blocks = make_blocks(n, groups=labels, limit=n if groups is None and not form.recomputed else limit)
         values = form.leave_blocks_out(a, b, blocks)
         return jackknife_interval(full, values, [len(block) for block in blocks], n, level=level)
     samples = half_samples(n, n_samples, groups=groups, seed=seed)

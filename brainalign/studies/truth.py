@@ -16,6 +16,7 @@ from brainalign.encoding import EncodingPlan
 from brainalign.evaluate.cells import SELECTED
 from brainalign.evaluate.encoding_cells import stack_targets
 from brainalign.evaluate.panels import Panel, load_panels
+from brainalign.evaluate.prepared_targets import prepared_target
 from brainalign.metrics import Metric, get_metric
 from brainalign.store import Store
 
@@ -76,16 +77,16 @@ def noise_free_scores(
 def _symmetric(clean: Panel, metric: Metric, choices: Mapping[tuple[str, str], tuple[str, ...]]) -> dict[Keys, float]:
     form = metric.form
     assert form is not None  # the caller sends encoding elsewhere
-    targets = {(s.name, roi): form.prepare(s.matrix(roi)) for s in clean.subjects for roi in s.rois}
     parts = [part for _, part in clean.selection_folds]
+    targets = {(s.name, roi): prepared_target(clean, metric, s, roi) for s in clean.subjects for roi in s.rois}
     found: dict[Keys, float] = {}
     by_part: dict[Keys, FloatArray] = {}
     for layer, X in clean.layers.items():
         a = form.prepare(X)
         on_part = [form.restrict(a, part) for part in parts]
         for (subject, roi), b in targets.items():
-            found[subject, roi, layer] = form.score(a, b)
-            scores = [form.score(p, form.restrict(b, part)) for p, part in zip(on_part, parts, strict=True)]
+            found[subject, roi, layer] = form.score(a, b.whole)
+            scores = [form.score(p, q) for p, (_, q) in zip(on_part, b.folds, strict=True)]
             by_part[subject, roi, layer] = np.array(scores)
     for (subject, roi), choice in choices.items():
         if (subject, roi) in targets:
@@ -138,8 +139,9 @@ def _column_scores(predicted: FloatArray, observed: FloatArray, quantity: str) -
 class Recovery:
     """How well noisy scores recover noise-free ones.
 
-    ``coverage``: share of cells, for each metric, whose interval holds the noise-free score (of the normalised score
-    where there is a ceiling, else of the raw one). ``tau``: Kendall's tau of the ranking of models.
+    ``coverage``: share of cells, for each metric, whose interval holds the noise-free score: the interval of the
+    normalised score where there is a ceiling, else of the score extrapolated to no noise, else of the raw one.
+    ``tau``: Kendall's tau of the ranking of models.
     """
 
     coverage: pd.DataFrame
@@ -159,30 +161,40 @@ class Recovery:
         return out
 
 
+def _interval_of_the_noise_free(table: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Limits that should hold the noise-free score, and which ones they are, for every row."""
+    low, high = table["low"], table["high"]
+    of = pd.Series("raw", index=table.index)
+    for name, words in (("extrapolated", "extrapolated over repeats"), ("normalised", "normalised by the ceiling")):
+        if f"{name}_low" in table:
+            known = table[f"{name}_low"].notna()
+            low, high = low.mask(known, table[f"{name}_low"]), high.mask(known, table[f"{name}_high"])
+            of = of.mask(known, words)
+    return low.astype(float), high.astype(float), of
+
+
 def recovery(table: pd.DataFrame, truth: pd.DataFrame, *, primary: str) -> Recovery:
     """Compare a table of results with noise-free scores.
 
     Parameters
     ----------
     table : DataFrame
-        Result rows with columns model, metric, subject, roi, layer, value, low, high, normalised, normalised_low,
-        normalised_high.
+        Result rows with columns model, metric, subject, roi, layer, value, low, high, normalised_low, normalised_high
+        and, if there are any, extrapolated_low and extrapolated_high.
     truth : DataFrame
         Columns model, metric, subject, roi, layer, noise_free.
     primary : str
         Metric by which models are ranked (mean of the ``selected`` rows).
     """
     both = table.merge(truth, on=["model", "metric", "subject", "roi", "layer"], validate="one_to_one")
-    has_ceiling = both["normalised_low"].notna()
-    low = both["normalised_low"].where(has_ceiling, both["low"])
-    high = both["normalised_high"].where(has_ceiling, both["high"])
+    low, high, of = _interval_of_the_noise_free(both)
     known = low.notna() & both["noise_free"].notna()
     covered = (both["noise_free"] >= low) & (both["noise_free"] <= high)
     rows = []
     for metric, index in both[known].groupby("metric", sort=False).groups.items():
-        of = "normalised by its ceiling" if bool(has_ceiling[index].all()) else "raw score, no ceiling is known"
         n, hit = len(index), int(covered[index].sum())
-        rows.append({"metric": metric, "cells": n, "covered": hit, "share": hit / n, "of": of})
+        kinds = "; ".join(f"{count} {kind}" for kind, count in of[index].value_counts().items())
+        rows.append({"metric": metric, "cells": n, "covered": hit, "share": hit / n, "of": kinds})
     selected = both[(both["layer"] == SELECTED) & (both["metric"] == primary)]
     means = selected.groupby("model")[["value", "noise_free"]].mean()
     tau = float(kendalltau(means["value"], means["noise_free"]).statistic) if len(means) > 1 else float("nan")

@@ -33,6 +33,7 @@ def test_the_tree_holds_the_verbs() -> None:
         "models",
         "embed",
         "score",
+        "compare",
         "geometry",
         "leaderboard",
         "results",

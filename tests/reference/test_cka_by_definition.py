@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist, squareform
 
 from brainalign.similarity import cka
 
@@ -35,3 +36,23 @@ def test_biased():
     A, B = X - X.mean(axis=0), Y - Y.mean(axis=0)
     expected = np.linalg.norm(B.T @ A) ** 2 / (np.linalg.norm(A.T @ A) * np.linalg.norm(B.T @ B))
     assert cka(X, Y, estimator="biased") == pytest.approx(expected, abs=1e-12)
+
+
+def _rbf(X, bandwidth):
+    squared = pdist(X, "sqeuclidean")
+    middle = np.sort(squared)[(len(squared) - 1) // 2]
+    return np.exp(-squareform(squared) / (2 * bandwidth**2 * middle))
+
+
+@pytest.mark.parametrize("bandwidth", [0.4, 1.0, 2.5])
+def test_rbf(bandwidth):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(8, 6))
+    Y = X[:, :3] ** 2 + rng.normal(size=(8, 3))
+    K, L = _rbf(X, bandwidth), _rbf(Y, bandwidth)
+    expected = _hsic_over_tuples(K, L) / np.sqrt(_hsic_over_tuples(K, K) * _hsic_over_tuples(L, L))
+    assert cka(X, Y, kernel="rbf", bandwidth=bandwidth) == pytest.approx(expected, abs=1e-10)
+    H = np.eye(8) - 1 / 8
+    expected = np.sum((H @ K @ H) * L) / np.sqrt(np.sum((H @ K @ H) * K) * np.sum((H @ L @ H) * L))
+    found = cka(X, Y, kernel="rbf", estimator="biased", bandwidth=bandwidth)
+    assert found == pytest.approx(expected, abs=1e-10)

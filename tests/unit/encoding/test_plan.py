@@ -88,6 +88,15 @@ def test_permuted_is_a_new_fit_of_the_permuted_responses(selection):
         np.testing.assert_allclose(values, expected, atol=1e-10)
 
 
+def test_permuted_quantities_come_from_the_same_fits():
+    X, Y = problem(n=36, p=20, v=4)
+    orders = np.stack([np.random.default_rng(s).permutation(36) for s in range(3)])
+    plan = EncodingPlan(X, folds=3)
+    r, inner = plan.permuted(Y, orders, quantity=("r", "inner_r2"))
+    np.testing.assert_array_equal(r, plan.permuted(Y, orders))
+    np.testing.assert_allclose(inner, np.stack([plan.fit(Y[order]).inner_r2 for order in orders]), atol=1e-10)
+
+
 def test_segments_are_means_over_columns_without_constant_ones():
     X, Y = problem()
     Y[:, 2] = 4.0

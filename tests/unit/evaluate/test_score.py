@@ -8,8 +8,10 @@ import pytest
 
 import brainalign as ba
 from brainalign.benchmarks import Benchmark
+from brainalign.encoding import EncodingPlan
 from brainalign.errors import ChoiceError, ResponseKindError, ResultConflictError
 from brainalign.evaluate import Results
+from brainalign.evaluate.panels import load_panels
 from brainalign.results import read_blocks, read_neuroids
 from brainalign.stats import make_blocks
 from brainalign.store import Store
@@ -41,7 +43,7 @@ def test_every_cell_is_there_and_signal_beats_noise(scored: tuple) -> None:
     table = scored[0].table
     assert len(table) == 4 * 2 * 2 * 3
     assert table["value"].notna().all()
-    assert table["reason"].isna().all()
+    assert rows(table, layer="signal|mean")["reason"].isna().all()
     for metric in BENCHMARK.metrics:
         signal, noise = rows(table, metric=metric, layer="signal|mean"), rows(table, metric=metric, layer="noise|mean")
         assert signal["value"].min() > noise["value"].max()
@@ -66,6 +68,32 @@ def test_normalised_values_reach_one_for_the_model_that_made_the_responses(score
     neighbours = rows(scored[0].table, metric="mutual-knn.k10")
     assert neighbours["normalised"].isna().all()
     assert neighbours["ceiling_reason"].str.contains("no ceiling").all()
+
+
+def test_neighbours_are_extrapolated_to_no_noise(scored: tuple) -> None:
+    neighbours = rows(scored[0].table, metric="mutual-knn.k10")
+    signal = rows(neighbours, layer="signal|mean").astype({"extrapolated": float, "value": float})
+    assert (signal["extrapolated"] > signal["value"]).all()
+    assert (signal["extrapolated_low"] < signal["extrapolated"]).all()
+    unknown = neighbours[neighbours["extrapolated"].isna()]
+    assert unknown["reason"].str.contains("too strong to say").all()
+    others = scored[0].table[scored[0].table["metric"] != "mutual-knn.k10"]
+    assert others["extrapolated"].isna().all()
+
+
+def test_the_null_of_the_selected_row_chooses_the_layer_anew(store: Store, scored: tuple) -> None:
+    panel = load_panels(MODEL, BENCHMARK, store)[0]
+    subject = panel.subjects[0]
+    Y = subject.matrix("IT")
+    plans = [EncodingPlan(X, folds=panel.folds, seed=BENCHMARK.seed) for X in panel.layers.values()]
+    null = []
+    for order in panel.permutations(BENCHMARK.encoding_permutations):
+        fits = [plan.fit(Y[order]) for plan in plans]
+        chosen = np.argmax([fit.inner_r2.mean(axis=1) for fit in fits], axis=0)
+        null.append(np.mean([fits[c].r[f].mean() for f, c in enumerate(chosen)]))
+    row = rows(scored[0].table, metric="encoding.ridge.r", subject=subject.name, roi="IT", layer="selected").iloc[0]
+    assert row["null_mean"] == pytest.approx(np.mean(null), abs=1e-5)
+    assert row["null_sd"] == pytest.approx(np.std(null, ddof=1), abs=1e-5)
 
 
 def test_constant_neuroid_is_left_out_and_counted(scored: tuple) -> None:
@@ -165,3 +193,14 @@ def test_choosing_among_layers_of_noise_does_not_pay(tmp_path: Path) -> None:
         assert rows(each, layer="selected")["value"].mean() < best
         selected = rows(each, layer="selected")
         assert ((selected["low"] < 0) & (selected["high"] > 0)).all()
+
+
+def test_a_region_that_a_subject_lacks_is_no_cell_unless_it_is_asked_for(tmp_path: Path) -> None:
+    store = make_toy_store(tmp_path, subjects=("one",))
+    responses = store.responses("toy", "one").load()
+    member = np.pad(responses["roi"].values, ((0, 0), (0, 1)))
+    bare = responses.drop_vars(["V1", "IT", "roi", "label"])
+    bare["roi"] = (("neuroid", "label"), member, {"labels": ["V1", "IT", "FFA"]})
+    store.put_responses("toy", "v1", "one", bare, options={"noise": 2.0}, replace=True)
+    table = ba.score(MODEL, BENCHMARK, store, metrics=["cka.linear.debiased"]).table
+    assert sorted(set(table["roi"])) == ["IT", "V1"]

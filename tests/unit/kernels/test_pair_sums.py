@@ -13,6 +13,7 @@ from brainalign.kernels.pair_sums import (
     permutation_moments,
     permuted_products,
 )
+from brainalign.kernels.third_moment import permutation_skewness
 
 
 def _symmetric(n, seed, offset=0.0):
@@ -28,6 +29,19 @@ def test_moments_are_those_of_all_permutations(n):
     mean, sd = permutation_moments(A, B)
     assert mean == pytest.approx(np.mean(values), rel=1e-12)
     assert sd == pytest.approx(np.std(values), rel=1e-12)
+
+
+@pytest.mark.parametrize("diagonal", [True, False])
+@pytest.mark.parametrize("n", [3, 4, 5, 6, 7])
+def test_skewness_is_that_of_all_permutations(n, diagonal):
+    A, B = _symmetric(n, 0, 1.0) ** 2, _symmetric(n, 1, -0.5) ** 3
+    if not diagonal:
+        A.fill_diagonal_(0.0)
+        B.fill_diagonal_(0.0)
+    everything = np.array(list(itertools.permutations(range(n))))
+    values = permuted_products([A], B, everything)[0].numpy()
+    expected = np.mean(((values - values.mean()) / values.std()) ** 3)
+    assert permutation_skewness(A, B, permutation_moments(A, B)[1]) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("n", [5, CHUNK_ROWS, 2 * CHUNK_ROWS + 7])

@@ -7,6 +7,7 @@ from brainalign.similarity import CkaForm, cka
 from brainalign.stats import PairForm
 
 ESTIMATORS = ["debiased", "biased"]
+KERNELS = ["linear", "rbf"]
 BLOCKS = [np.array([0]), np.array([5, 2, 9]), np.arange(10, 22), np.array([2]), np.array([], dtype=int)]
 
 
@@ -74,36 +75,94 @@ def test_too_few_stimuli_left_are_not_a_number(pair):
     assert np.isfinite(found[1])
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_restricting_is_preparing_the_subset(pair, estimator):
-    form = CkaForm(estimator)
+def test_restricting_is_preparing_the_subset(pair, estimator, kernel):
+    form = CkaForm(estimator, kernel)
     rows = np.array([7, 3, 20, 11, 0, 15])
     for matrix in pair:
         small, direct = form.restrict(form.prepare(matrix), rows), form.prepare(matrix[rows])
         torch.testing.assert_close(small.values, direct.values, atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_permuted_is_recomputing(pair, estimator):
+def test_permuted_is_recomputing(pair, estimator, kernel):
     X, Y = pair
-    form = CkaForm(estimator)
+    form = CkaForm(estimator, kernel)
     rng = np.random.default_rng(3)
     permutations = np.stack([rng.permutation(30) for _ in range(6)])
     found = form.permuted([form.prepare(X), form.prepare(X[:, :5])], form.prepare(Y), permutations)
-    expected = [[cka(x, Y[p], estimator=estimator) for p in permutations] for x in (X, X[:, :5])]
+    expected = [[cka(x, Y[p], estimator=estimator, kernel=kernel) for p in permutations] for x in (X, X[:, :5])]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_null_moments_are_those_of_sampled_permutations(pair, estimator):
-    form = CkaForm(estimator)
+def test_null_moments_are_those_of_sampled_permutations(pair, estimator, kernel):
+    form = CkaForm(estimator, kernel)
     a, b = _prepared(form, pair)
     rng = np.random.default_rng(4)
     null = form.permuted([a], b, rng.permuted(np.tile(np.arange(30), (20_000, 1)), axis=1))[0]
     mean, sd = form.null_moments(a, b)
     assert abs(null.mean() - mean) < 4 * sd / np.sqrt(20_000)
-    kurtosis = np.mean(((null - mean) / sd) ** 4)
-    assert abs(null.std() / sd - 1) < 4 * np.sqrt((kurtosis - 1) / (4 * 20_000))
+    z = (null - mean) / sd
+    assert abs(null.std() / sd - 1) < 4 * np.sqrt((np.mean(z**4) - 1) / (4 * 20_000))
+    skewness = form.null_skewness(a, b)
+    assert abs(np.mean(z**3) - skewness) < 4 * np.std(z**3 - 3 * z - 1.5 * skewness * z**2) / np.sqrt(20_000)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_leaving_blocks_out_of_rbf_holds_its_width(pair, estimator):
+    form = CkaForm(estimator, "rbf", 0.8)
+    a, b = _prepared(form, pair)
+    found = form.leave_blocks_out(a, b, BLOCKS)
+    for value, block in zip(found, BLOCKS, strict=True):
+        keep = np.setdiff1d(np.arange(30), block)
+        direct = CkaForm(estimator)
+        kept = [direct._prepared(side.values[keep][:, keep], 0.0, "rest") for side in (a, b)]
+        assert value == pytest.approx(direct.score(*kept), abs=1e-12)
+        width_anew = form.score(form.restrict(a, keep), form.restrict(b, keep))
+        assert value == pytest.approx(width_anew, abs=0.05)
+
+
+@pytest.mark.parametrize("max_memory", [8_000, 20_000, 33_000])
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_blocks_of_rows_give_the_same_number(pair, estimator, kernel, max_memory):
+    X, Y = pair[0] + 3, pair[1] - 5
+    options = {"estimator": estimator, "kernel": kernel}
+    whole = cka(X, Y, **options)
+    assert cka(X, Y, max_memory=max_memory + 2 * (X.nbytes + Y.nbytes), **options) == pytest.approx(whole, abs=1e-10)
+    assert cka(X, Y, max_memory="1GB", **options) == whole
+
+
+def test_blocks_of_rows_keep_few_dimensions_and_equal_stimuli():
+    rng = np.random.default_rng(5)
+    X = rng.integers(0, 3, size=(40, 2)).astype(float)  # many stimuli are equal, distances take few values
+    Y = rng.normal(size=(40, 3))
+    for kernel in KERNELS:
+        blocked = cka(X, Y, kernel=kernel, max_memory=15_000)
+        assert blocked == pytest.approx(cka(X, Y, kernel=kernel), abs=1e-10)
+
+
+def test_blocks_of_rows_refuse_what_cannot_work(pair):
+    X, Y = pair
+    with pytest.raises(InputError, match="needs at least"):
+        cka(X, Y, max_memory=1000)
+    with pytest.raises(UndefinedError, match="Y has no structure"):
+        cka(X, np.full((30, 2), 0.1), max_memory=10_000)
+    X, Y = np.repeat([[0.0], [1.0]], [25, 5], axis=0), pair[1]
+    for max_memory in (None, 12_000):
+        with pytest.raises(UndefinedError, match="at least half of the pairs"):
+            cka(X, Y, kernel="rbf", max_memory=max_memory)
+
+
+def test_a_bandwidth_belongs_to_rbf(pair):
+    with pytest.raises(InputError, match="rbf"):
+        cka(*pair, bandwidth=0.5)
+    with pytest.raises(InputError, match="positive"):
+        cka(*pair, kernel="rbf", bandwidth=0.0)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

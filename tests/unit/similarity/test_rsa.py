@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
-import torch
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
 from brainalign.errors import ChoiceError, InputError, NonFiniteError, PairingError, ShapeError, UndefinedError
-from brainalign.similarity import RsaForm, compare_rdms, rdm, rsa
+from brainalign.similarity import RsaForm, compare_rdms, rdm, rsa, rsa_form
 from brainalign.stats import PairForm
 
-COMPARATORS = ["rho-a", "spearman", "pearson", "cosine"]
+PRODUCTS = ["rho-a", "spearman", "pearson", "cosine", "whitened-pearson", "whitened-cosine"]
+COMPARATORS = [*PRODUCTS, "tau-a", "tau-b"]
 BLOCKS = [np.array([0]), np.array([5, 2, 9]), np.arange(10, 18), np.array([2])]
 
 
@@ -24,8 +24,11 @@ def _prepared(form, pair):
 
 
 def test_it_is_a_pair_form():
-    assert isinstance(RsaForm(), PairForm)
-    assert RsaForm().smooth
+    for compare in COMPARATORS:
+        form = rsa_form(compare=compare)
+        assert isinstance(form, PairForm)
+        assert form.smooth
+        assert form.recomputed == compare.startswith("tau")
 
 
 @pytest.mark.parametrize("compare", COMPARATORS)
@@ -35,7 +38,7 @@ def test_rsa_is_the_comparison_of_rdms(pair, distance, compare):
     direct = rsa(X, Y, distance=distance, compare=compare)
     by_rdms = compare_rdms(rdm(X, distance=distance), rdm(Y, distance=distance), compare=compare)
     assert direct == pytest.approx(by_rdms, abs=1e-12)
-    form = RsaForm(distance, compare)
+    form = rsa_form(distance, compare)
     mixed = form.score(form.prepare(X), form.prepare_rdm(rdm(Y, distance=distance)))
     assert mixed == pytest.approx(direct, abs=1e-12)
 
@@ -61,31 +64,42 @@ def test_ties_do_not_pay_under_rho_a():
     assert spearman == pytest.approx(3**0.5 / 2, abs=1e-4)
 
 
-@pytest.mark.parametrize("compare", COMPARATORS)
+@pytest.mark.parametrize("compare", PRODUCTS)
 def test_leaving_blocks_out_holds_ranks_fixed(pair, compare):
     form = RsaForm(compare=compare)
     a, b = _prepared(form, pair)
     found = form.leave_blocks_out(a, b, BLOCKS)
     for value, block in zip(found, BLOCKS, strict=True):
         keep = np.setdiff1d(np.arange(24), block)
+        ranked_anew = form.score(form.restrict(a, keep), form.restrict(b, keep))
+        if compare not in ("rho-a", "spearman"):
+            assert value == pytest.approx(ranked_anew, abs=1e-12)
+            continue
         upper = np.triu_indices(len(keep), 1)
         u, v = (side.values.numpy()[np.ix_(keep, keep)][upper] for side in (a, b))
-        if compare != "cosine":
-            u, v = u - u.mean(), v - v.mean()
-        expected = u @ v / np.sqrt((u @ u) * (v @ v)) * a.spread * b.spread
+        expected = np.corrcoef(u, v)[0, 1] * a.spread * b.spread
         assert value == pytest.approx(expected, abs=1e-12)
-        ranked_anew = form.score(form.restrict(a, keep), form.restrict(b, keep))
-        assert value == pytest.approx(ranked_anew, abs=1e-12 if compare in ("pearson", "cosine") else 0.03)
+        assert value == pytest.approx(ranked_anew, abs=0.03)
+
+
+@pytest.mark.parametrize("compare", ["tau-a", "tau-b"])
+def test_leaving_blocks_out_of_tau_ranks_anew(pair, compare):
+    form = rsa_form(compare=compare)
+    found = form.leave_blocks_out(*_prepared(form, pair), [*BLOCKS, np.arange(22)])
+    for value, block in zip(found, BLOCKS, strict=False):
+        keep = np.setdiff1d(np.arange(24), block)
+        assert value == pytest.approx(rsa(pair[0][keep], pair[1][keep], compare=compare), abs=1e-12)
+    assert np.isnan(found[-1])
 
 
 def test_leaving_out_the_block_that_holds_nearly_all_variance_keeps_digits(pair):
     X, Y = pair[0].copy(), pair[1]
     X[3] *= 1e5
-    form = RsaForm("sqeuclidean", "pearson")
-    a, b = form.prepare(X), form.prepare(Y)
     keep = np.setdiff1d(np.arange(24), [3])
-    found = form.leave_blocks_out(a, b, [np.array([3])])[0]
-    assert found == pytest.approx(rsa(X[keep], Y[keep], distance="sqeuclidean", compare="pearson"), abs=1e-6)
+    for compare in ("pearson", "whitened-pearson", "whitened-cosine"):
+        form = RsaForm("sqeuclidean", compare)
+        found = form.leave_blocks_out(form.prepare(X), form.prepare(Y), [np.array([3])])[0]
+        assert found == pytest.approx(rsa(X[keep], Y[keep], distance="sqeuclidean", compare=compare), abs=1e-6)
 
 
 def test_leaving_out_what_made_the_rdm_vary_is_undefined():
@@ -98,18 +112,23 @@ def test_leaving_out_what_made_the_rdm_vary_is_undefined():
 
 @pytest.mark.parametrize("compare", COMPARATORS)
 def test_restricting_is_preparing_the_subset(pair, compare):
-    form = RsaForm(compare=compare)
+    form = rsa_form(compare=compare)
     rows = np.array([7, 3, 20, 11, 0, 15])
-    for matrix in pair:
-        small, direct = form.restrict(form.prepare(matrix), rows), form.prepare(matrix[rows])
-        torch.testing.assert_close(small.values, direct.values, atol=1e-12, rtol=0)
-        assert small.spread == pytest.approx(direct.spread)
+    small, direct = (
+        [prepare(matrix) for matrix in pair]
+        for prepare in (
+            lambda matrix: form.restrict(form.prepare(matrix), rows),
+            lambda matrix: form.prepare(matrix[rows]),
+        )
+    )
+    assert form.score(*small) == pytest.approx(form.score(*direct), abs=1e-12)
+    assert form.score(small[0], direct[1]) == pytest.approx(form.score(*direct), abs=1e-12)
 
 
 @pytest.mark.parametrize("compare", COMPARATORS)
 def test_permuted_is_recomputing(pair, compare):
     X, Y = pair
-    form = RsaForm(compare=compare)
+    form = rsa_form(compare=compare)
     rng = np.random.default_rng(3)
     permutations = np.stack([rng.permutation(24) for _ in range(6)])
     found = form.permuted([form.prepare(X), form.prepare(X[:, :5])], form.prepare(Y), permutations)
@@ -117,7 +136,7 @@ def test_permuted_is_recomputing(pair, compare):
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("compare", COMPARATORS)
+@pytest.mark.parametrize("compare", PRODUCTS)
 def test_null_moments_are_those_of_sampled_permutations(pair, compare):
     form = RsaForm(compare=compare)
     a, b = _prepared(form, pair)
@@ -125,8 +144,10 @@ def test_null_moments_are_those_of_sampled_permutations(pair, compare):
     null = form.permuted([a], b, rng.permuted(np.tile(np.arange(24), (20_000, 1)), axis=1))[0]
     mean, sd = form.null_moments(a, b)
     assert abs(null.mean() - mean) < 4 * sd / np.sqrt(20_000)
-    kurtosis = np.mean(((null - mean) / sd) ** 4)
-    assert abs(null.std() / sd - 1) < 4 * np.sqrt((kurtosis - 1) / (4 * 20_000))
+    z = (null - mean) / sd
+    assert abs(null.std() / sd - 1) < 4 * np.sqrt((np.mean(z**4) - 1) / (4 * 20_000))
+    skewness = form.null_skewness(a, b)
+    assert abs(np.mean(z**3) - skewness) < 4 * np.std(z**3 - 3 * z - 1.5 * skewness * z**2) / np.sqrt(20_000)
 
 
 def test_undefined_cases_are_named(pair):

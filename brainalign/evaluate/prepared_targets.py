@@ -1,0 +1,83 @@
+"""Targets of symmetric measures, prepared once for all models that are scored one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from brainalign.evaluate.half_sampling import Halves
+from brainalign.evaluate.panels import Panel, Subject
+from brainalign.metrics import Metric
+from brainalign.stats import PairForm
+
+__all__ = ["PreparedTarget", "prepared_target"]
+
+KEPT_BYTES = 512 * 2**20
+
+_KEPT: OrderedDict[tuple[str, ...], PreparedTarget] = OrderedDict()
+
+
+@dataclass(frozen=True)
+class PreparedTarget:
+    """A ROI of a subject as a measure needs it: whole, on each selection fold, and from half of the repeats.
+
+    ``folds`` holds, for each part of the stimuli, the rest (to choose a layer on) and the part (to score it on).
+    """
+
+    whole: Any
+    folds: list[tuple[Any, Any]]
+    halves: Halves | None
+
+
+def prepared_target(panel: Panel, metric: Metric, subject: Subject, roi: str) -> PreparedTarget:
+    """Prepare a ROI, or take it from those that were prepared last.
+
+    It depends on the responses, the stimuli, the benchmark and the metric alone. The most recent ones are kept, up to
+    512 MB.
+    """
+    key = (subject.entry_sha256, roi, metric.key, panel.benchmark.sha256(), str(hash(tuple(panel.stimuli))))
+    return _kept(key, lambda: _prepare(panel, metric, subject, roi))
+
+
+def _prepare(panel: Panel, metric: Metric, subject: Subject, roi: str) -> PreparedTarget:
+    form = metric.form
+    assert form is not None, f"{metric.id} has no shared form"
+    whole = form.prepare_rdm(subject.rdms[roi]) if subject.kind == "rdms" else form.prepare(subject.matrix(roi))
+    folds = [(form.restrict(whole, rest), form.restrict(whole, part)) for rest, part in panel.selection_folds]
+    return PreparedTarget(whole, folds, _halves(panel, form, subject, roi))
+
+
+def _halves(panel: Panel, form: PairForm, subject: Subject, roi: str) -> Halves | None:
+    """Means over half of the repeats, for measures that have no ceiling to be divided by."""
+    repeats = subject.roi_repeats(roi) if not form.smooth else None
+    return None if repeats is None else Halves.of(form, repeats, panel.benchmark.seed)
+
+
+def _kept(key: tuple[str, ...], make: Callable[[], PreparedTarget]) -> PreparedTarget:
+    if key in _KEPT:
+        _KEPT.move_to_end(key)
+        return _KEPT[key]
+    made = make()
+    _KEPT[key] = made
+    while sum(_bytes(target) for target in _KEPT.values()) > KEPT_BYTES:
+        _KEPT.popitem(last=False)
+    return made
+
+
+def _bytes(held: Any) -> int:
+    """Bytes of the arrays inside a prepared object."""
+    if isinstance(held, np.ndarray):
+        return int(held.nbytes)
+    if isinstance(held, torch.Tensor):
+        return held.numel() * held.element_size()
+    if dataclasses.is_dataclass(held):
+        return sum(_bytes(getattr(held, field.name)) for field in dataclasses.fields(held))
+    if isinstance(held, Iterable) and not isinstance(held, str):
+        return sum(_bytes(item) for item in held)
+    return 0
