@@ -1,6 +1,6 @@
 """The table of metrics, and calibration, intervals and comparison by metric id."""
 
-from brainalign.metrics.compare import compare
+from brainalign.metrics.comparison import compare
 from brainalign.metrics.inference import Paired, calibrate, paired, resample
 from brainalign.metrics.table import METRICS, Metric, get_metric
 
