@@ -20,8 +20,13 @@ from brainalign.errors import ManifestError, near_names
 __all__ = [
     "BenchmarkEntry",
     "CeilingNote",
+    "DownloadSource",
+    "FilePattern",
+    "LabelTable",
     "Manifest",
     "ManifestFile",
+    "PublishedSplit",
+    "Space",
     "benchmark_definitions",
     "load_manifest",
     "manifest_folders",
@@ -42,6 +47,74 @@ class ManifestFile(_Strict):
     path: str
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     bytes: int | None = Field(None, ge=0)
+    url: str = ""
+    note: str = ""
+
+
+class FilePattern(_Strict):
+    """Files of one kind, where a dataset has too many to list.
+
+    ``pattern`` is relative to the root, with the fields that vary in braces, as in
+    ``ppdata/{subject}/betas_session{session:02d}.hdf5``. ``dtype`` is that on disk (``">f4"`` is big-endian); the
+    value is the stored number divided by ``scale``, in ``unit``. ``axes`` are the dimensions in the order in which
+    Python reads them; ``id_base`` is the number of the first stimulus where the file holds stimulus numbers.
+    """
+
+    pattern: str
+    holds: str
+    dtype: str = ""
+    scale: float = Field(1, gt=0)
+    unit: str = ""
+    axes: list[str] = []
+    id_base: Literal[0, 1] | None = None
+    spaces: list[str] = []
+    required: bool = True
+    note: str = ""
+
+
+class Space(_Strict):
+    """A grid or surface on which responses are given; ``sizes`` by subject: x, y, z, or left and right vertices."""
+
+    kind: Literal["volume", "surface"]
+    note: str = ""
+    sizes: dict[str, list[int]] = {}
+
+
+class LabelTable(_Strict):
+    """The labels of one family of regions.
+
+    ``labels`` maps the number in the file to the name; a list means 1, 2, 3, … in order, and an empty table that only
+    the dataset's own label files know it. ``background`` are the numbers that name no region.
+    """
+
+    labels: dict[int, str] = {}
+    background: list[int] = [0]
+    spaces: list[str] = []
+    note: str = ""
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _numbered(cls, value: Any) -> Any:
+        return dict(enumerate(map(str, value), start=1)) if isinstance(value, list) else value
+
+
+class PublishedSplit(_Strict):
+    """A split of the stimuli that papers report on: what is in which part, as a rule that anyone can follow."""
+
+    name: str = Field(pattern=_ID)
+    version: int = Field(1, ge=1)
+    rule: str
+    subjects: list[str] | Literal["all"] = "all"
+    sizes: dict[str, int] = {}
+    source: str = ""
+
+
+class DownloadSource(_Strict):
+    """Where ``data get`` fetches files: an fsspec URL; ``accept_terms`` if the terms must be accepted first."""
+
+    url: str
+    accept_terms: bool = False
+    options: dict[str, str | int | bool] = {}
     note: str = ""
 
 
@@ -49,12 +122,15 @@ class CeilingNote(_Strict):
     """What noise ceiling the data allow.
 
     ``kind`` and ``unit`` as in :class:`brainalign.Ceiling`: a share of variance, a reliability, or the largest
-    correlation that one comparator can reach; ``kind: null`` with the reason in ``note``.
+    correlation that one comparator can reach; ``kind: null`` with the reason in ``note``. ``file`` is where the
+    dataset ships it; a share is the number in the file divided by ``scale`` (100 for percent).
     """
 
     kind: Literal["variance", "reliability", "correlation"] | None
     unit: str
     subjects: list[str] | Literal["all"] = "all"
+    file: str = ""
+    scale: float = Field(1, gt=0)
     note: str = ""
 
 
@@ -72,31 +148,79 @@ class BenchmarkEntry(BaseModel):
 
 
 class Manifest(_Strict):
-    """One dataset: provenance, terms, files, what it holds, and the benchmarks on it."""
+    """One dataset: provenance, terms, files, what it holds, and the benchmarks on it.
+
+    Attributes
+    ----------
+    id, title, citation, licence, terms, location
+        What it is, whom to cite, under which terms it may be used, where it lies.
+    redistribution : str
+        Who may pass the files on.
+    kind : {"responses", "rdms", "stimuli"}
+    simulated : bool
+    files : list of ManifestFile
+        Files by name, with size and hash where they are known.
+    patterns : list of FilePattern
+        Files by pattern, with type, scale, axes and id base.
+    download : DownloadSource, optional
+        Where ``data get`` finds them.
+    subjects, rois, variants : dict
+        Id to a word of explanation.
+    published_counts : dict
+        Subject to counts in the literature (sessions, trials, …): a reference to compare with, never a gate.
+    spaces : dict of Space
+        Grids and surfaces by name.
+    label_tables : dict of LabelTable
+        By family of regions; a region of the store is then called ``family/label``.
+    stimuli, repeats, splits : str
+        In words.
+    published_splits : list of PublishedSplit
+    ceilings : list of CeilingNote
+    benchmarks : list of BenchmarkEntry
+    """
 
     id: str = Field(pattern=_ID)
     title: str
     citation: list[str]
     licence: str
     terms: str
+    redistribution: str = ""
     location: str
+    download: DownloadSource | None = None
     kind: Literal["responses", "rdms", "stimuli"]
     simulated: bool = False
     files: list[ManifestFile] = []
+    patterns: list[FilePattern] = []
     subjects: dict[str, str] = {}
+    published_counts: dict[str, dict[str, int]] = {}
+    spaces: dict[str, Space] = {}
     rois: dict[str, str] = {}
+    label_tables: dict[str, LabelTable] = {}
     variants: dict[str, str] = {}
     stimuli: str
     repeats: str = ""
     ceilings: list[CeilingNote] = []
     splits: str = ""
+    published_splits: list[PublishedSplit] = []
     benchmarks: list[BenchmarkEntry] = []
 
-    @field_validator("subjects", "rois", "variants", mode="before")
+    @field_validator("subjects", "rois", "variants", "published_counts", mode="before")
     @classmethod
     def _texts(cls, value: Any) -> Any:
         # an unquoted 190923 in YAML is an integer; ids are text everywhere
         return {str(key): text for key, text in value.items()} if isinstance(value, dict) else value
+
+
+_MODELS: tuple[type[BaseModel], ...] = (
+    Manifest,
+    CeilingNote,
+    DownloadSource,
+    FilePattern,
+    LabelTable,
+    ManifestFile,
+    PublishedSplit,
+    Space,
+)
 
 
 def manifest_folders() -> list[Path]:
@@ -214,7 +338,7 @@ def _explain(error: ValidationError) -> str:
     lines = []
     for item in error.errors(include_url=False):
         name = str(item["loc"][-1]) if item["loc"] else ""
-        known = {field for model in (Manifest, CeilingNote, ManifestFile) for field in model.model_fields}
+        known = {field for model in _MODELS for field in model.model_fields}
         near = near_names(name, sorted(known)) if item["type"] == "extra_forbidden" else ""
         lines.append(f"  {'.'.join(str(part) for part in item['loc'])}: {item['msg']}.{near}")
     return "\n".join(lines)

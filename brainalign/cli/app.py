@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import brainalign
-from brainalign.cli import compare, data, demo, doctor, models, results, scoring, store
+from brainalign.cli import compare, data, demo, doctor, geometry, models, results, scoring, store
 from brainalign.cli.command import family
 
 _SUMMARY = "How well do vision models align with visual cortex, where, and compared with what?"
@@ -38,6 +38,7 @@ def build_app() -> typer.Typer:
     app.add_typer(models.app)
     scoring.register(app)
     compare.register(app)
+    geometry.register(app)
     app.add_typer(results.app)
     app.add_typer(store.app)
     doctor.register(app)

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from brainalign.cli import data_import
+from brainalign.cli import data_export, data_import, data_import_maps, data_import_tools
 from brainalign.cli.command import command, family
 from brainalign.cli.options import StoreUrl, Subjects, settings
 from brainalign.cli.reply import Grid, Reply, cell, plain
 
 app = family("data", "Known datasets, and bringing data into the store.")
+data_import_maps.register(data_import.app)
+data_import_tools.register(data_import.app)
 app.add_typer(data_import.app)
+app.add_typer(data_export.app)
 
 
 @command(app, "list", example="brainalign data list\nbrainalign data list --json")
@@ -26,19 +29,21 @@ def list_() -> Reply:
         {
             "dataset": m.id,
             "kind": m.kind + (", SIMULATED" if m.simulated else ""),
+            "subjects": len(m.subjects),
             "benchmarks": [f"{b.id}.v{b.version}" for b in m.benchmarks],
             "title": m.title,
         }
         for m in manifests
     ]
-    return Reply(rows, [Grid.of(rows, ("dataset", "kind", "benchmarks", "title"))])
+    return Reply(rows, [Grid.of(rows, ("dataset", "kind", "subjects", "benchmarks", "title"))])
 
 
 @command(app, "show", example="brainalign data show macaque-v4\nbrainalign data show macaque-v4 --json")
 def show(dataset: Annotated[str, typer.Argument(help="Id of a dataset, as in `data list`.")]) -> Reply:
     """Show all that is known of a dataset.
 
-    Source, terms, files, subjects, regions, variants, ceilings, benchmarks.
+    Source, terms, files and how they are laid out, subjects, spaces, regions and their labels, variants, ceilings,
+    splits, benchmarks.
     """
     from brainalign.manifests import load_manifest
 
@@ -49,11 +54,11 @@ def show(dataset: Annotated[str, typer.Argument(help="Id of a dataset, as in `da
 def _outline(manifest: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in manifest.items():
-        if isinstance(value, dict):
-            lines += [f"{name}:", *(f"  {key}: {cell(item)}" for key, item in value.items())]
+        if isinstance(value, dict) and value:
+            lines += [f"{name}:", *(f"  {key}: {_one_line(item)}" for key, item in value.items())]
         elif isinstance(value, list) and value:
             lines += [f"{name}:", *(f"  - {_one_line(item)}" for item in value)]
-        elif value not in ("", []):
+        elif value not in ("", [], {}, None):
             lines.append(f"{name}: {cell(value)}")
     return lines
 
@@ -61,8 +66,28 @@ def _outline(manifest: dict[str, Any]) -> list[str]:
 def _one_line(item: Any) -> str:
     if not isinstance(item, dict):
         return cell(item)
-    shown = {key: value for key, value in item.items() if value not in (None, "", [])}
+    shown = {key: value for key, value in item.items() if value not in (None, "", [], {})}
     return ", ".join(f"{key} {_one_line(value)}" for key, value in shown.items())
+
+
+@command(
+    app, "check", example="brainalign data check ../data/nsd\nbrainalign data check ../data/nsd --dataset nsd --json"
+)
+def check(
+    root: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folder of the files.")],
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", metavar="ID", help="Only this dataset; default: whichever is there.")
+    ] = None,
+) -> Reply:
+    """Look at a dataset's files before ingesting them.
+
+    Says all that is wrong at once: files that are absent, cut off, of another grid or id base, or that disagree; exits
+    with 1 on a problem. Nothing is written, and no large file is read whole.
+    """
+    from brainalign.datasets import check_tree
+
+    reports = check_tree(root, dataset=dataset)
+    return Reply(reports, [str(report) for report in reports], passed=all(report.ok for report in reports))
 
 
 @command(

@@ -6,38 +6,114 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainalign.datasets.algonauts2023 import ingest_algonauts2023
+from brainalign.datasets.bids import import_bids
+from brainalign.datasets.bold5000 import ingest_bold5000
+from brainalign.datasets.brainscore import import_brainscore
+from brainalign.datasets.brainscore_export import export_brainscore
+from brainalign.datasets.feature_files import import_features
 from brainalign.datasets.generic import import_responses
+from brainalign.datasets.god import ingest_god
+from brainalign.datasets.haxby import ingest_haxby
 from brainalign.datasets.images import import_images
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
+from brainalign.datasets.miyawaki2008 import ingest_miyawaki2008
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
+from brainalign.datasets.nsd import check_nsd, ingest_nsd, ingest_nsd_imagery, ingest_nsd_synthetic
+from brainalign.datasets.nsd_packagings import ingest_brain_diffuser, ingest_mindeye1, ingest_mindeye2
 from brainalign.datasets.objects92 import ingest_objects92
+from brainalign.datasets.objects92_mat import ingest_objects92_mat
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
+from brainalign.datasets.rsatoolbox_files import export_rsatoolbox, import_rsatoolbox
 from brainalign.datasets.simulated import simulate_cortex
-from brainalign.errors import ChoiceError, near_names
+from brainalign.datasets.things import ingest_things_fmri
+from brainalign.datasets.tree_report import TreeReport
+from brainalign.datasets.volumes import import_volumes
+from brainalign.errors import ChoiceError, DatasetError, near_names
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
 __all__ = [
+    "CHECKS",
     "DATASETS",
     "ImportReport",
     "IngestReport",
+    "TreeReport",
+    "check_tree",
+    "export_brainscore",
+    "export_rsatoolbox",
+    "import_bids",
+    "import_brainscore",
+    "import_features",
     "import_images",
     "import_rdms",
     "import_responses",
+    "import_rsatoolbox",
+    "import_volumes",
     "ingest",
     "make_natural_scenes",
     "simulate_cortex",
 ]
 
 DATASETS: dict[str, Callable[..., IngestReport]] = {
+    "algonauts2023": ingest_algonauts2023,
+    "bold5000": ingest_bold5000,
+    "god": ingest_god,
+    "haxby": ingest_haxby,
     "macaque-v4": ingest_macaque_v4,
+    "miyawaki2008": ingest_miyawaki2008,
     "natural-scenes": ingest_natural_scenes,
+    "nsd": ingest_nsd,
+    "nsd-imagery": ingest_nsd_imagery,
+    "nsd-synthetic": ingest_nsd_synthetic,
+    "nsd-brain-diffuser": ingest_brain_diffuser,
+    "nsd-mindeye1": ingest_mindeye1,
+    "nsd-mindeye2": ingest_mindeye2,
     "objects92": ingest_objects92,
+    "objects92-mat": ingest_objects92_mat,
     "simulated-cortex": simulate_cortex,
+    "things-fmri": ingest_things_fmri,
 }
 """Reader of each dataset by its manifest id."""
+
+CHECKS: dict[str, Callable[[Path], TreeReport | None]] = {
+    "nsd": check_nsd,
+}
+"""Look at the files of a dataset: what an ingestion would refuse, or None where the folder holds none of them."""
+
+
+def check_tree(root: str | Path, *, dataset: str | None = None) -> list[TreeReport]:
+    """Look at the files below a folder before anything is ingested, and say all that is wrong with them at once.
+
+    Parameters
+    ----------
+    root : path
+    dataset : str, optional
+        As in `CHECKS`; default: every dataset whose files are there.
+
+    Returns
+    -------
+    list of TreeReport
+
+    Raises
+    ------
+    ChoiceError
+        If there is no check of the dataset.
+    DatasetError
+        If the folder holds no files of it, or of any.
+    """
+    if dataset is not None and dataset not in CHECKS:
+        raise ChoiceError(f"there is no check of dataset {dataset!r}.{near_names(dataset, CHECKS)}")
+    names = list(CHECKS) if dataset is None else [dataset]
+    found = [report for name in names if (report := CHECKS[name](Path(root))) is not None]
+    if not found:
+        raise DatasetError(
+            f"{root} holds no files of {dataset or 'a dataset that has a check (' + ', '.join(CHECKS) + ')'}: give the "
+            "folder that is ingested; `brainalign data show DATASET` says how its files are laid out."
+        )
+    return found
 
 
 def ingest(

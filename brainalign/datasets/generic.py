@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import xarray as xr
 
+from brainalign.datasets.deposit import Neuroids, averaged_reason, count_repeats, deposit_responses
 from brainalign.datasets.matrices import (
     TABLES,
     Labels,
@@ -21,7 +21,6 @@ from brainalign.datasets.matrices import (
     load_labels,
     load_table,
     real_numbers,
-    refuse_non_finite,
     table_matrix,
 )
 from brainalign.datasets.neuroid_tables import neuroid_variables
@@ -31,7 +30,7 @@ from brainalign.errors import DatasetError, InputError, NonFiniteError, ShapeErr
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["import_responses", "require_known_stimuli"]
+__all__ = ["import_responses"]
 
 AXES = ("stimulus", "neuroid", "repetition")
 Array = npt.NDArray[Any]
@@ -124,47 +123,28 @@ def import_responses(
     rows, names = _rows(values, stimuli, repeats, sessions, table)
     if values.ndim == 3:
         values, rows = _unfold(values, rows)
-    refuse_non_finite(values, list(rows["stimulus"]), "neuroid", "the matrix")
-    reason = _reason(averaged)
-    _refuse_ambiguous_repeats(rows, reason)
-    require_known_stimuli(store, stimulus_set, rows["stimulus"])
+    reason = averaged_reason(averaged)
     roi, labels, coordinates = neuroid_variables(rois, values.shape[1], names)
     if names is not None:
         coordinates["neuroid_name"] = np.array(names, dtype=object)
-    responses = xr.Dataset(
-        {"response": (("presentation", "neuroid"), values), "roi": (("neuroid", "label"), roi)},
-        coords={
-            "label": np.array(labels, dtype=object),
-            **{name: ("presentation", column) for name, column in rows.items()},
-            **{name: ("neuroid", column) for name, column in coordinates.items()},
-        },
+    return deposit_responses(
+        store,
+        dataset=dataset,
+        variant=variant,
+        subject=subject,
+        values=values,
+        rows=rows,
+        neuroids=Neuroids(roi, labels, coordinates),
+        stimulus_set=stimulus_set,
         attrs={
             **dict(attrs or {}),
-            "stimulus_set": stimulus_set,
             "simulated": simulated,
-            "averaged": reason,
             "n_repeats_reported": averaged if isinstance(averaged, int) else None,
             "licence": licence,
         },
+        options={"reader": "generic/1", "averaged": reason},
+        averaged=reason,
     )
-    options = {"reader": "generic/1", "averaged": reason}
-    written = store.put_responses(dataset, variant, subject, responses, options=options)
-    counts = Counter(rows["stimulus"].tolist())
-    sizes = (len(counts), len(values), values.shape[1], (min(counts.values()), max(counts.values())))
-    return ImportReport(dataset, variant, subject, "responses", *sizes, tuple(labels), reason, written)
-
-
-def require_known_stimuli(store: Store, stimulus_set: str, stimuli: Sequence[str] | Array) -> None:
-    """Raise if responses name stimuli that their set does not have; near names are offered."""
-    if not stimulus_set:
-        return
-    known = set(store.stimuli(stimulus_set)["stimulus"])
-    unknown = [str(stimulus) for stimulus in dict.fromkeys(stimuli) if stimulus not in known]
-    if unknown:
-        raise DatasetError(
-            f"{len(unknown)} of {len(set(stimuli))} stimuli are not in the set {stimulus_set!r} of {len(known)}, first "
-            f"{unknown[0]!r}.{near_names(unknown[0], sorted(known))}"
-        )
 
 
 def _load(
@@ -210,8 +190,7 @@ def _rows(
     if sessions is not None:
         rows["session"] = np.array(load_labels(sessions, n, "session", table=table), dtype=object)
     if isinstance(repeats, str) and repeats == "count":
-        seen: Counter[str] = Counter()
-        rows["repetition"] = np.array([seen.update([i]) or seen[i] - 1 for i in ids], dtype=np.int64)
+        rows["repetition"] = count_repeats(ids)
     elif repeats is not None:
         texts = load_labels(repeats, n, "repetition", table=table)
         try:
@@ -249,33 +228,3 @@ def _unfold(values: Array, rows: dict[str, Array]) -> tuple[Array, dict[str, Arr
     stimulus, repetition = np.nonzero(~absent)
     unfolded = {name: column[stimulus] for name, column in rows.items()}
     return values[stimulus, repetition], {**unfolded, "repetition": repetition.astype(np.int64)}
-
-
-def _reason(averaged: int | str | None) -> str:
-    if averaged is None or isinstance(averaged, str):
-        return averaged or ""
-    if isinstance(averaged, bool) or averaged < 1:
-        raise InputError(
-            f"averaged={averaged!r} must be the number of repeats that were averaged, or a reason in words."
-        )
-    return f"responses came averaged over {averaged} repeats; single presentations were not given"
-
-
-def _refuse_ambiguous_repeats(rows: dict[str, Array], reason: str) -> None:
-    counts = Counter(rows["stimulus"].tolist())
-    twice = [stimulus for stimulus, count in counts.items() if count > 1]
-    if twice and reason:
-        raise DatasetError(
-            f"{twice[0]!r} stands in {counts[twice[0]]} rows, but averaged responses have each stimulus once."
-        )
-    if twice and "repetition" not in rows:
-        raise DatasetError(
-            f"{len(twice)} stimulus ids stand in several rows, first {twice[0]!r} ({counts[twice[0]]} times). If these "
-            "are repeats, say which (repeats=a column, file or list), or repeats='count' to number them in order."
-        )
-    if "repetition" in rows:
-        parts = [rows["stimulus"].tolist(), rows["repetition"].tolist()]
-        parts += [rows["session"].tolist()] if "session" in rows else []
-        same = [place for place, count in Counter(zip(*parts, strict=True)).items() if count > 1]
-        if same:
-            raise DatasetError(f"stimulus {same[0][0]!r} has repeat {same[0][1]} more than once; repeats must differ.")

@@ -19,7 +19,7 @@ from brainalign.errors import ChoiceError, DatasetError, ImageError, near_names
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["colour_print", "import_images", "iter_images"]
+__all__ = ["colour_print", "decode_pixels", "describe_images", "import_images", "iter_images"]
 
 ID_FORMS = ("stem", "name", "path")
 
@@ -75,16 +75,26 @@ def import_images(
     -----
     Every image is read and decoded once; memory holds one image at a time.
     """
-    with open_images(source) as images:
-        names = _named(images, source, pattern, id_from, ids)
-        rows = [{"stimulus": stimulus, **_describe(images.read(file), file)} for file, stimulus in names.items()]
-        kind = images.kind
-    table = pd.DataFrame(rows)
+    table, kind = describe_images(source, pattern=pattern, id_from=id_from, ids=ids)
     if groups is not None:
         table["group"] = _in_order(groups, list(table["stimulus"]))
     where = str(Path(source).resolve())
     store.put_stimuli(set, table, source=where, kind=kind, attrs=dict(attrs or {}))
     return table
+
+
+def describe_images(
+    source: str | Path,
+    *,
+    pattern: str | None = None,
+    id_from: str = "stem",
+    ids: Mapping[str, str] | Sequence[str] | None = None,
+) -> tuple[pd.DataFrame, str]:
+    """Return the table of :func:`import_images` without ``group``, and how the images lie (``folder``, ``zip``)."""
+    with open_images(source) as images:
+        names = _named(images, source, pattern, id_from, ids)
+        rows = [{"stimulus": stimulus, **_describe(images.read(file), file)} for file, stimulus in names.items()]
+        return pd.DataFrame(rows), images.kind
 
 
 def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
@@ -101,6 +111,12 @@ def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
     source = table.attrs.get("source")
     if not source:
         raise DatasetError(f"stimulus set {set!r} has no images in this store, only ids.")
+    if table.attrs.get("kind") == "hdf5":
+        from brainalign.datasets.image_brick import iter_recorded  # which takes colour_print from here
+
+        for stimulus, pixels in iter_recorded(Path(source), table):
+            yield stimulus, Image.fromarray(pixels)
+        return
     with open_images(source) as images:
         for row in table.itertuples():
             data = images.read(str(row.file))
@@ -109,7 +125,7 @@ def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
                     f"image {row.file!r} in {source} is not the one that was imported as stimulus {row.stimulus!r} "
                     "(sha256 differs); restore the file or import the images again."
                 )
-            yield str(row.stimulus), _decode(data, str(row.file))
+            yield str(row.stimulus), decode_pixels(data, str(row.file))
 
 
 def colour_print(image: Image.Image) -> str:
@@ -181,7 +197,7 @@ def _in_order(groups: Mapping[str, str] | Sequence[str], stimuli: list[str]) -> 
 
 
 def _describe(data: bytes, file: str) -> dict[str, Any]:
-    image = _decode(data, file)
+    image = decode_pixels(data, file)
     return {
         "file": file,
         "bytes": len(data),
@@ -192,7 +208,14 @@ def _describe(data: bytes, file: str) -> dict[str, Any]:
     }
 
 
-def _decode(data: bytes, file: str) -> Image.Image:
+def decode_pixels(data: bytes, file: str) -> Image.Image:
+    """Decode the bytes of an image file, upright and in RGB; ``file`` is for the error.
+
+    Raises
+    ------
+    ImageError
+        If they do not decode.
+    """
     try:
         with Image.open(io.BytesIO(data)) as image:
             return ImageOps.exif_transpose(image).convert("RGB")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from brainalign.datasets.generic import require_known_stimuli
+from brainalign.datasets.deposit import require_known_stimuli
 from brainalign.datasets.matrices import Labels, PathLike, load_array, load_labels, real_numbers
 from brainalign.datasets.report import ImportReport
 from brainalign.errors import DatasetError, InputError, NonFiniteError, ShapeError

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 __all__ = ["ImportReport", "IngestReport"]
 
+MANY_ROIS = 12  # more are counted, not listed
+
 
 @dataclass(frozen=True)
 class ImportReport:
@@ -24,6 +26,8 @@ class ImportReport:
         Why there is no noise ceiling, or empty.
     written : bool
         False if the same was there already.
+    notes : tuple of str
+        What a reader left out or took otherwise than may be expected.
     """
 
     dataset: str
@@ -37,6 +41,7 @@ class ImportReport:
     rois: tuple[str, ...]
     averaged: str
     written: bool
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         low, high = self.repeats
@@ -47,7 +52,9 @@ class ImportReport:
         repeats = ", no noise ceiling" if self.averaged else f", {shown} presentations each"
         state = "" if self.written else " (already there)"
         where = f"{self.dataset}/{self.variant}/{self.subject}"
-        return f"{where}: {self.kind}, {size}{repeats if self.n_neuroids else ''}, {', '.join(self.rois)}{state}"
+        rois = ", ".join(self.rois) if len(self.rois) <= MANY_ROIS else f"{len(self.rois)} regions"
+        first = f"{where}: {self.kind}, {size}{repeats if self.n_neuroids else ''}, {rois}{state}"
+        return "\n".join([first, *(f"  {note}" for note in self.notes)])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from brainalign.errors import ChoiceError, DatasetError, near_names
 from brainalign.manifests import Manifest
 
-__all__ = ["chosen", "require_files"]
+__all__ = ["chosen", "require_files", "tree_root"]
 
 
 def require_files(manifest: Manifest, root: str | Path | None, names: Iterable[str], *, verify: bool = True) -> Path:
@@ -49,6 +49,22 @@ def require_files(manifest: Manifest, root: str | Path | None, names: Iterable[s
                 f"{expected}. Fetch it again, or pass verify=False to read it all the same."
             )
     return folder
+
+
+def tree_root(root: str | Path | None, name: str, content: str, location: str) -> Path:
+    """Return the folder that holds files like ``content``: ``root``, or ``root/name``.
+
+    Raises
+    ------
+    DatasetError
+        If neither does.
+    """
+    if root is None:
+        raise DatasetError(f"{name} is read from files; give the folder that holds them ({location}).")
+    for folder in (Path(root), Path(root) / name):
+        if any(folder.glob(content)):
+            return folder
+    raise DatasetError(f"neither {root} nor {Path(root) / name} holds {content}; the files come from {location}.")
 
 
 def chosen(what: str, given: Iterable[str] | None, known: Iterable[str]) -> list[str]:

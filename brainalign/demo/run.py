@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from brainalign.benchmarks import Benchmark, load_benchmark
 from brainalign.datasets import ingest
 from brainalign.datasets.natural_scenes import make_natural_scenes
-from brainalign.demo.embedding_ahead import embedded_ahead
+from brainalign.demo.embedding_ahead import EmbeddedAhead
 from brainalign.demo.report import DemoReport, best_layers, mean_scores
 from brainalign.demo.truth_table import TruthTable
 from brainalign.evaluate import Results, score
@@ -72,9 +72,14 @@ def run_demo(out: str | Path, *, progress: bool = False, models: tuple[str, ...]
     store, benchmark = open_store(url), load_benchmark(DATASET)
     scored, truths = [], TruthTable(folder / "truth" / "truth.parquet")
     with _bars(progress) as advance:
-        _prepare(store, folder, advance)
-        advance("networks", 0, len(models))
-        with closing(embedded_ahead(models, STIMULI, url)) as names:
+        advance("stimuli and simulated cortex", 0, 2)
+        if STIMULI not in store.stimulus_sets():
+            make_natural_scenes(store, folder=folder / "stimuli")
+        with EmbeddedAhead(models, STIMULI, url) as names:
+            advance("stimuli and simulated cortex", 1, 2)
+            _make_cortex(store, folder / "truth")
+            advance("stimuli and simulated cortex", 2, 2)
+            advance("networks", 0, len(models))
             for number, name in enumerate(names, start=1):
                 result = _scored(name, benchmark, store, folder / "results", advance)
                 truths.add(result, partial(_truth, name, result.table, benchmark, store))
@@ -96,17 +101,11 @@ def run_demo(out: str | Path, *, progress: bool = False, models: tuple[str, ...]
     )
 
 
-def _prepare(store: Store, folder: Path, advance: Advance) -> None:
-    advance("stimuli and simulated cortex", 0, 2)
-    if STIMULI not in store.stimulus_sets():
-        make_natural_scenes(store, folder=folder / "stimuli")
-    advance("stimuli and simulated cortex", 1, 2)
+def _make_cortex(store: Store, truth: Path) -> None:
     known = store.entries()
-    if (known["dataset"] == DATASET).sum() < len(SUBJECTS) * 3 or not all(
-        (folder / "truth" / f"{subject}.npz").is_file() for subject in SUBJECTS
-    ):
-        ingest(DATASET, None, store, truth=folder / "truth")
-    advance("stimuli and simulated cortex", 2, 2)
+    has_truth = all((truth / f"{subject}.npz").is_file() for subject in SUBJECTS)
+    if (known["dataset"] == DATASET).sum() < len(SUBJECTS) * 3 or not has_truth:
+        ingest(DATASET, None, store, truth=truth)
 
 
 def _scored(name: str, benchmark: Benchmark, store: Store, results: Path, advance: Advance) -> Results:

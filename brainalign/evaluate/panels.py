@@ -178,6 +178,8 @@ def _rois(responses: Any, n_neuroids: int, benchmark: Benchmark) -> dict[str, In
         return {"all": np.arange(n_neuroids)}
     member = np.asarray(responses["roi"].values, dtype=bool)
     columns = {str(label): np.flatnonzero(member[:, i]) for i, label in enumerate(names)}
+    if benchmark.rois == "all":  # a label table may name regions that this subject lacks
+        return {roi: places for roi, places in columns.items() if len(places)}
     return {roi: columns[roi] for roi in _chosen_rois(benchmark, list(columns))}
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from brainalign.errors import ChoiceError, InputError, ShapeError, UndefinedError, near_names
-from brainalign.kernels.neighbours import Neighbours, check_k, neighbour_graph
+from brainalign.errors import ChoiceError, InputError, UndefinedError, near_names
+from brainalign.geometry.abide import abide
+from brainalign.geometry.by_distance import BY_DISTANCE, Estimate
+from brainalign.geometry.by_position import BY_POSITION
+from brainalign.geometry.distinct import neighbourhoods
+from brainalign.geometry.shells import shells_of_neighbourhoods
+from brainalign.kernels.neighbours import check_k
 
-__all__ = ["LocalDimension", "local_dimension"]
+__all__ = ["AVERAGES", "ESTIMATORS", "LocalDimension", "averaged", "check_choices", "local_dimension"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
 
-ESTIMATORS = ("mle", "twonn")
 AVERAGES = ("arithmetic", "harmonic", "unbiased")
-KEPT_SHARE = 0.9
+TWO = frozenset({"twonn", "twonn-ml"})
+LEAST = {"mle": 2, "mom": 2, "mada": 2, "gride": 2, "tle": 2, "ess": 3, "abide": 6}
+ESTIMATORS = (*(name for name in BY_DISTANCE if name != "mle-unbiased"), *BY_POSITION, "abide")
+NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,15 +39,19 @@ class LocalDimension:
         The dimension.
     pointwise : array of float64, shape (n,), or None
         The dimension around each point that was kept; infinite where all its neighbours are equally far. None for
-        estimators that have no pointwise form (TwoNN).
+        estimators that have no pointwise form (TwoNN, GRIDE, ABIDE).
     k : int
         Number of neighbours that were used.
     n : int
         Number of points that were used.
     dropped : int
-        Number of points left out because they equal an earlier one.
+        Number of points left out because they equal an earlier one, exactly or nearly.
     rows : array of int, shape (n,)
         The points that were kept.
+    nearly_equal : int
+        Number of those left out that are only nearly equal to an earlier one.
+    error : float
+        Standard error of ``value``, over points drawn anew from the same law; NaN where it has no value.
     """
 
     value: float
@@ -47,7 +59,14 @@ class LocalDimension:
     k: int
     n: int
     dropped: int
-    rows: IndexArray
+    rows: IndexArray = field(repr=False)
+    nearly_equal: int = 0
+    error: float = np.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval, ``value`` ± 1.96 ``error``."""
+        return self.value - NORMAL_95 * self.error, self.value + NORMAL_95 * self.error
 
 
 def local_dimension(X: Any, *, estimator: str = "mle", k: int = 50, average: str = "arithmetic") -> LocalDimension:
@@ -57,20 +76,32 @@ def local_dimension(X: Any, *, estimator: str = "mle", k: int = 50, average: str
     ----------
     X : array, shape (n, p), or Neighbours
         Points in rows, or their neighbour graph with at least ``k`` neighbours, so that many estimates share one.
-    estimator : {"mle", "twonn"}
-        ``mle``: maximum likelihood from the distances T_1 ≤ … ≤ T_k of each point,
-        m = [Σ_{j<k} log(T_k / T_j) / (k - 1)]⁻¹.
-        ``twonn``: slope through the origin of -log(1 - i/n) on the i-th smallest log(T_2 / T_1), lowest 90 % of points.
+    estimator : str
+        With the distances T_1 ≤ … ≤ T_k of each point and h = k // 2:
+
+        - ``mle``: maximum likelihood, m = [Σ_{j<k} log(T_k / T_j) / (k - 1)]⁻¹.
+        - ``twonn``: slope through the origin of -log(1 - i/n) on the i-th smallest log(T_2 / T_1), lowest 90 % of
+          points; ``twonn-ml``: (n - 1) / Σ log(T_2 / T_1).
+        - ``gride``: maximum likelihood of all T_k / T_h together.
+        - ``mom``: m̄ / (T_k - m̄), m̄ the mean of all T_j; ``mada``: log(k / h) / log(T_k / T_h).
+        - ``tle``: tight maximum likelihood, from all pairs of neighbours.
+        - ``ess``: expected simplex skewness, from the angles between neighbours.
+        - ``lpca``: eigenvalues of the neighbours' covariance above 5 % of the first; ``lpca-ratio``: number that holds
+          95 % of the variance; ``lpca-participation-ratio``; ``lpca-maxgap``: position of the largest ratio of
+          consecutive ones; ``lpca-kaiser``: number above their mean; ``lpca-broken-stick``: number of leading ones
+          above the lengths of a broken stick.
+        - ``abide``: neighbourhoods of at most ``k`` points that end where the density changes.
     k : int
-        Number of neighbours for ``mle``, at least 2 (3 for ``unbiased``); ``twonn`` takes two.
+        Number of neighbours, at least 2 (3 for ``unbiased``, ``ess``, ``lpca``; 6 for ``abide``); TwoNN takes two.
     average : {"arithmetic", "harmonic", "unbiased"}
-        How ``mle`` is averaged over points: the mean of m; 1 / mean(1/m), the maximum likelihood of all points
-        together; or the mean of m with k - 2 in the place of k - 1.
+        How pointwise estimates are averaged: the mean of m; 1 / mean(1/m), which for ``mle`` is the maximum likelihood
+        of all points together; or, for ``mle``, the mean of m with k - 2 in the place of k - 1. Of no effect on
+        estimators without a pointwise form.
 
     Returns
     -------
     LocalDimension
-        Value, pointwise estimates, k, number of points used and dropped.
+        Value, error, pointwise estimates, k, number of points used and dropped.
 
     Raises
     ------
@@ -83,14 +114,24 @@ def local_dimension(X: Any, *, estimator: str = "mle", k: int = 50, average: str
 
     Notes
     -----
-    Of equal points the first is kept and the others are dropped and counted, before neighbours are counted; nearly
-    equal points stay. All estimators fall short of the truth above about ten dimensions, the more so the fewer the
-    points: compare only at the same n and k. Cost: that of `neighbour_graph`, then n k.
+    Of equal points the first is kept, and of points closer than 1e-5 of the median distance to the tenth neighbour
+    too; the others are dropped and counted, before neighbours are counted. All estimators fall short of the truth
+    above about ten dimensions, the more so the fewer the points: compare only at the same n and k.
+
+    The error weighs each pair of points by the share of neighbours that their neighbourhoods have in common. For GRIDE
+    and ABIDE it is that of the likelihood, which takes points as independent and falls short by a quarter. It says
+    nothing of the bias. ``lpca-maxgap``, ``lpca-kaiser`` and ``lpca-broken-stick`` depend on the number of columns, by
+    definition.
+
+    Cost: that of `neighbour_graph`, then n k; n k² p for ``tle``, ``ess`` and ``lpca``, and n min(k, p)³ for ``lpca``.
 
     References
     ----------
     Levina & Bickel 2004 (mle); MacKay & Ghahramani 2005 (harmonic); Facco et al. 2017, doi:10.1038/s41598-017-11873-y
-    (twonn).
+    (twonn); Denti et al. 2022, doi:10.1038/s41598-022-20991-1 (gride); Amsaleg et al. 2018,
+    doi:10.1007/s10618-018-0578-6 (mom); Farahmand et al. 2007, doi:10.1145/1273496.1273530 (mada); Amsaleg et al. 2019,
+    doi:10.1137/1.9781611975673.21 (tle); Johnsson et al. 2015, doi:10.1109/TPAMI.2014.2343220 (ess); Fukunaga & Olsen
+    1971, doi:10.1109/T-C.1971.223208 (lpca); Di Noia et al. 2024, arXiv:2405.15132 (abide).
 
     Examples
     --------
@@ -98,56 +139,57 @@ def local_dimension(X: Any, *, estimator: str = "mle", k: int = 50, average: str
     >>> round(local_dimension(square, k=20, average="harmonic").value, 1)
     1.9
     """
-    _check(estimator, average, k)
-    needed = k if estimator == "mle" else 2
-    distance, rows, dropped = _distances(X, needed)
-    value, pointwise = (_twonn(distance), None) if estimator == "twonn" else _mle(distance, average)
-    return LocalDimension(value, pointwise, needed, len(rows), dropped, rows)
+    check_choices(estimator, average, k)
+    needed = 2 if estimator in TWO else k
+    near = neighbourhoods(X, needed)
+    if estimator in BY_POSITION:
+        estimate = _of_pointwise(BY_POSITION[estimator](near, needed))
+    elif estimator == "abide":
+        estimate = abide(near, needed)
+    else:
+        estimate = _by_distance(estimator, average)(shells_of_neighbourhoods(near, [needed]), 0)
+    value, error, pointwise = estimate.value, estimate.error, None
+    index = near.index[:, :needed]
+    if estimate.terms is not None:
+        error = value * _error_of_mean(estimate.terms, index) / float(estimate.terms.mean())
+    if estimate.inverse is not None:
+        value, pointwise = averaged(estimate.inverse, needed, average)
+        harmonic = average == "harmonic"
+        error = _error_of_mean(estimate.inverse if harmonic else pointwise, index) * (value**2 if harmonic else 1)
+    dropped = near.equal + near.nearly_equal
+    return LocalDimension(value, pointwise, needed, near.n, dropped, near.rows, near.nearly_equal, error)
 
 
-def _check(estimator: str, average: str, k: int) -> None:
+def check_choices(estimator: str, average: str, k: int) -> None:
+    """Refuse an unknown estimator or average, or a ``k`` that is too small for it."""
     for what, name, choices in (("estimator", estimator, ESTIMATORS), ("average", average, AVERAGES)):
         if name not in choices:
             raise ChoiceError(f"{what}={name!r} is unknown.{near_names(str(name), choices)}")
     check_k(k)
-    least = 3 if average == "unbiased" else 2
-    if estimator == "mle" and k < least:
-        raise InputError(f"k={k} is too small: mle with average={average!r} needs at least {least} neighbours.")
+    if average == "unbiased" and estimator not in ("mle", *TWO):
+        raise ChoiceError(f"average='unbiased' belongs to estimator='mle'; {estimator!r} takes the other averages.")
+    least = 3 if average == "unbiased" else LEAST.get(estimator, 3)
+    if estimator not in TWO and k < least:
+        raise InputError(f"k={k} is too small: {estimator} with average={average!r} needs at least {least} neighbours.")
 
 
-def _distances(X: Any, k: int) -> tuple[FloatArray, IndexArray, int]:
-    """Return distances (n, k) among the points that differ, their rows, and how many equal ones were dropped."""
-    graph = X if isinstance(X, Neighbours) else neighbour_graph(X, k=k)
-    if graph.k < k:
-        raise ShapeError(f"the graph holds {graph.k} neighbours of each point, {k} are needed; build it with k={k}.")
-    everyone = np.arange(graph.n)
-    # equal points are ordered by row, so the first neighbour at distance zero is the first of the set, itself apart
-    kept = (graph.distance[:, 0] > 0) | (graph.index[:, 0] > everyone)
-    rows: IndexArray = everyone[kept]
-    if len(rows) <= k:
-        raise UndefinedError(
-            f"only {len(rows)} of {graph.n} points differ from one another, so they have no {k} neighbours apart from "
-            f"themselves; give at least {k + 1} different points."
-        )
-    if len(rows) == graph.n:
-        return _euclidean(graph)[:, :k], rows, 0
-    inside = kept[graph.index[rows]]
-    count = np.cumsum(inside, axis=1)
-    if (count[:, -1] < k).any():
-        rebuilt = neighbour_graph(graph.points[rows], k=k, metric=graph.metric)
-        return _euclidean(rebuilt), rows, graph.n - len(rows)
-    taken = inside & (count <= k)
-    return _euclidean(graph)[rows][taken].reshape(-1, k), rows, graph.n - len(rows)
+def _by_distance(estimator: str, average: str) -> Callable[..., Estimate]:
+    return BY_DISTANCE["mle-unbiased" if average == "unbiased" and estimator == "mle" else estimator]
 
 
-def _euclidean(graph: Neighbours) -> FloatArray:
-    """Distances whose growth gives a dimension: for cosine those between unit vectors."""
-    return np.sqrt(2 * graph.distance) if graph.metric == "cosine" else graph.distance
+def _of_pointwise(dimension: FloatArray) -> Estimate:
+    with np.errstate(divide="ignore"):
+        return Estimate(1 / dimension)
 
 
-def _mle(distance: FloatArray, average: str) -> tuple[float, FloatArray]:
-    k = distance.shape[1]
-    inverse = np.log(distance[:, -1:] / distance[:, :-1]).sum(1) / (k - 2 if average == "unbiased" else k - 1)
+def averaged(inverse: FloatArray, k: int, average: str) -> tuple[float, FloatArray]:
+    """Return the average over points of the dimensions with these inverses, and the dimensions.
+
+    Raises
+    ------
+    UndefinedError
+        If an infinite dimension enters the average.
+    """
     n_flat = int(np.sum(inverse == 0))
     if n_flat and (average != "harmonic" or n_flat == len(inverse)):
         advice = "" if n_flat == len(inverse) else " Use average='harmonic', which is finite, or a larger k."
@@ -157,17 +199,12 @@ def _mle(distance: FloatArray, average: str) -> tuple[float, FloatArray]:
         )
     with np.errstate(divide="ignore"):
         pointwise: FloatArray = 1 / inverse
-    value = 1 / inverse.mean() if average == "harmonic" else pointwise.mean()
-    return float(value), pointwise
+    return float(1 / inverse.mean() if average == "harmonic" else pointwise.mean()), pointwise
 
 
-def _twonn(distance: FloatArray) -> float:
-    n = len(distance)
-    kept = int(n * KEPT_SHARE)
-    x = np.sort(np.log(distance[:, 1] / distance[:, 0]))[:kept]
-    y = -np.log1p(-np.arange(1, kept + 1) / n)
-    if not x.any():
-        raise UndefinedError(
-            f"the first two neighbours are equally far for {kept} of {n} points, so the slope is infinite."
-        )
-    return float(x @ y / (x @ x))
+def _error_of_mean(terms: FloatArray, index: IndexArray) -> float:
+    """Standard error of a mean over points, which count as dependent by the share of neighbours in common."""
+    n, k = index.shape
+    deviation = terms - terms.mean()
+    received = deviation + np.bincount(index.reshape(-1), weights=np.repeat(deviation, k), minlength=n)
+    return float(np.sqrt((received**2).sum() / (k + 1)) / n)

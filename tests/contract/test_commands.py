@@ -27,7 +27,19 @@ COMMANDS = dict(_commands(typer.main.get_command(APP)))
 
 def test_the_tree_holds_the_verbs() -> None:
     first = {path[0] for path in COMMANDS}
-    assert {"demo", "data", "models", "embed", "score", "compare", "leaderboard", "results", "store", "doctor"} <= first
+    assert {
+        "demo",
+        "data",
+        "models",
+        "embed",
+        "score",
+        "compare",
+        "geometry",
+        "leaderboard",
+        "results",
+        "store",
+        "doctor",
+    } <= first
     assert ("data", "import", "responses") in COMMANDS
 
 

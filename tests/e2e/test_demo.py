@@ -10,7 +10,7 @@ from PIL import Image
 
 from brainalign.datasets import import_images
 from brainalign.demo import run_demo
-from brainalign.demo.embedding_ahead import embedded_ahead
+from brainalign.demo.embedding_ahead import EmbeddedAhead
 from brainalign.errors import UnknownModelError
 from brainalign.store import open_store
 
@@ -55,8 +55,13 @@ def test_networks_are_embedded_beside_the_caller_and_errors_are_raised_here(tmp_
     store = open_store(tmp_path / "store")
     import_images(store, "toy", photos)
     models = ["pixels", "brainalign.models.pixels:pixels"]  # one is embedded here, the other beside
-    names = list(embedded_ahead(models, "toy", store.url))
+    names = embedded(models, store.url)
     assert [name.split("@")[0] for name in names] == models
-    assert names == list(embedded_ahead(models, "toy", store.url))
+    assert names == embedded(models, store.url)
     with pytest.raises(UnknownModelError, match="no-such-net"):
-        list(embedded_ahead(["no-such-net"], "toy", store.url))
+        embedded(["no-such-net"], store.url)
+
+
+def embedded(models: list[str], store_url: str) -> list[str]:
+    with EmbeddedAhead(models, "toy", store_url) as names:
+        return list(names)

@@ -99,3 +99,48 @@ def test_two_benchmarks_of_one_id_are_refused(lab):
     lab(benchmarks=[{"id": "objects92", "version": 1, "dataset": "lab-one"}])
     with pytest.raises(ManifestError, match="'objects92' is defined by both"):
         benchmark_definitions()
+
+
+def test_the_layout_of_files_spaces_labels_and_splits_has_a_place(lab):
+    lab(
+        redistribution="anyone",
+        download={"url": "s3://bucket", "accept_terms": True, "options": {"anon": True}},
+        patterns=[
+            {
+                "pattern": "{subject}/betas{session:02d}.hdf5",
+                "holds": "betas",
+                "dtype": "int16",
+                "scale": 300,
+                "axes": ["trial", "z", "y", "x"],
+            },
+            {"pattern": "events.tsv", "holds": "stimulus of each trial", "id_base": 1},
+        ],
+        published_counts={190923: {"sessions": 4}},
+        spaces={"native": {"kind": "volume", "sizes": {"190923": [8, 7, 6]}}},
+        label_tables={"early": {"labels": ["V1", "V2"], "background": [-1, 0]}, "late": {"labels": {5: "IT"}}},
+        published_splits=[{"name": "held-out", "rule": "the last ten", "sizes": {"test": 10}}],
+        ceilings=[{"kind": "variance", "unit": "share of variance", "file": "nc.npy", "scale": 100}],
+    )
+    manifest = load_manifest("lab-one")
+    assert manifest.patterns[0].scale == 300
+    assert manifest.patterns[1].id_base == 1
+    assert manifest.label_tables["early"].labels == {1: "V1", 2: "V2"}
+    assert manifest.label_tables["late"].labels == {5: "IT"}
+    assert manifest.published_counts == {"190923": {"sessions": 4}}
+    assert manifest.published_splits[0].version == 1
+    assert manifest.download.options == {"anon": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"patterns": [{"pattern": "a", "holds": "b", "scale": 0}]}, r"patterns\.0\.scale"),
+        ({"patterns": [{"pattern": "a", "holds": "b", "id_bas": 1}]}, "Did you mean 'id_base'"),
+        ({"spaces": {"native": {"kind": "tetrahedra"}}}, r"spaces\.native\.kind"),
+        ({"published_splits": [{"name": "Not An Id", "rule": "r"}]}, r"published_splits\.0\.name"),
+    ],
+)
+def test_the_layout_is_checked_too(lab, changes, message):
+    lab(**changes)
+    with pytest.raises(ManifestError, match=message):
+        load_manifest("lab-one")

@@ -193,3 +193,14 @@ def test_choosing_among_layers_of_noise_does_not_pay(tmp_path: Path) -> None:
         assert rows(each, layer="selected")["value"].mean() < best
         selected = rows(each, layer="selected")
         assert ((selected["low"] < 0) & (selected["high"] > 0)).all()
+
+
+def test_a_region_that_a_subject_lacks_is_no_cell_unless_it_is_asked_for(tmp_path: Path) -> None:
+    store = make_toy_store(tmp_path, subjects=("one",))
+    responses = store.responses("toy", "one").load()
+    member = np.pad(responses["roi"].values, ((0, 0), (0, 1)))
+    bare = responses.drop_vars(["V1", "IT", "roi", "label"])
+    bare["roi"] = (("neuroid", "label"), member, {"labels": ["V1", "IT", "FFA"]})
+    store.put_responses("toy", "v1", "one", bare, options={"noise": 2.0}, replace=True)
+    table = ba.score(MODEL, BENCHMARK, store, metrics=["cka.linear.debiased"]).table
+    assert sorted(set(table["roi"])) == ["IT", "V1"]

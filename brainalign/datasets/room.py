@@ -1,0 +1,40 @@
+"""Room on the disk of a store, looked at before much is written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from brainalign.errors import StoreError
+
+if TYPE_CHECKING:
+    from brainalign.store import Store
+
+__all__ = ["require_room"]
+
+
+def require_room(store: Store, n_bytes: int) -> None:
+    """Raise unless the disk of a store has room for ``n_bytes``; a store that is not on this disk is not looked at.
+
+    Raises
+    ------
+    StoreError
+        Says how much is needed, how much is free, and where.
+    """
+    url = str(store.url)
+    if "://" in url and not url.startswith("file://"):
+        return
+    folder = Path(url.removeprefix("file://")).resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:
+        raise StoreError(
+            f"{_gigabytes(n_bytes)} are needed in the store {url} and {_gigabytes(free)} are free on its disk: make "
+            "room, name a store elsewhere, or take fewer subjects, sessions or neuroids."
+        )
+
+
+def _gigabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"

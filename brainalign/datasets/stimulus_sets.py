@@ -1,0 +1,125 @@
+"""Stimulus sets that grow: the subjects of a dataset saw different images and may be brought in one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from brainalign.datasets.image_files import open_images
+from brainalign.datasets.images import describe_images
+from brainalign.errors import DatasetError, EntryNotFoundError, VariantError
+
+if TYPE_CHECKING:
+    from brainalign.store import Store
+
+__all__ = ["extend_stimuli", "with_images"]
+
+
+def extend_stimuli(
+    store: Store,
+    stimulus_set: str,
+    table: pd.DataFrame,
+    *,
+    source: str | None = None,
+    kind: str | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Register stimuli; those that the set has already stay as they are.
+
+    Parameters
+    ----------
+    store : Store
+    stimulus_set : str
+    table : DataFrame
+        As for :meth:`brainalign.store.Store.put_stimuli`.
+    source, kind : str, optional
+        Where the images lie, and how.
+    attrs : mapping, optional
+
+    Returns
+    -------
+    DataFrame
+        The whole set.
+
+    Raises
+    ------
+    VariantError
+        If a stimulus is there with other properties, or images of one set would lie in two places.
+    """
+    try:
+        there = store.stimuli(stimulus_set)
+    except EntryNotFoundError:
+        there = table.iloc[:0]
+    old = there.attrs.get("source")
+    _refuse_changed(stimulus_set, there, table)
+    new = table[~table["stimulus"].isin(there["stimulus"])]
+    if old and source and old != source and len(new):
+        raise VariantError(
+            f"the images of stimulus set {stimulus_set!r} lie in {old}; {len(new)} more would come from {source}. A "
+            "set has one source: put the images of all subjects under one root, or use another store for the others."
+        )
+    merged = _merged(there, table, new)
+    if len(new) or set(merged.columns) != set(there.columns):
+        store.put_stimuli(
+            stimulus_set,
+            merged,
+            source=source or old,
+            kind=kind or there.attrs.get("kind"),
+            attrs={**(there.attrs.get("attrs") or {}), **(attrs or {})},
+            replace=bool(len(there)),
+        )
+    return merged
+
+
+def with_images(table: pd.DataFrame, images: str | Path | None) -> tuple[pd.DataFrame, str | None, str | None]:
+    """Add file, size, hash and colour print of the images whose names without ending are the stimulus ids.
+
+    Returns the table, the source and its kind; all unchanged and None where ``images`` is None.
+
+    Raises
+    ------
+    DatasetError
+        If a stimulus has no image, or two.
+    """
+    if images is None:
+        return table, None, None
+    wanted = set(table["stimulus"])
+    with open_images(images) as files:
+        ids = {file: PurePosixPath(file).stem for file in files.names() if PurePosixPath(file).stem in wanted}
+    absent = sorted(wanted - set(ids.values()))
+    if absent:
+        raise DatasetError(
+            f"{images} has no image of {len(absent)} of {len(wanted)} stimuli, first {absent[0]!r}; leave images= away "
+            "to bring the responses in without them."
+        )
+    described, kind = describe_images(images, ids=ids)
+    return table.merge(described, on="stimulus", validate="one_to_one"), str(Path(images).resolve()), kind
+
+
+def _refuse_changed(stimulus_set: str, there: pd.DataFrame, table: pd.DataFrame) -> None:
+    old, new = there.set_index("stimulus"), table.set_index("stimulus")
+    shared = old.index.intersection(new.index)
+    for column in old.columns.intersection(new.columns).drop("file", errors="ignore"):
+        before, after = old.loc[shared, column], new.loc[shared, column]
+        changed = shared[(before.astype(str) != after.astype(str)) & (before != "") & before.notna() & after.notna()]
+        if len(changed):
+            raise VariantError(
+                f"stimulus {changed[0]!r} of the set {stimulus_set!r} is there with {column} "
+                f"{before[changed[0]]!r}, now {after[changed[0]]!r} ({len(changed)} of {len(shared)} stimuli differ): "
+                "these are other stimuli. Bring them into another store."
+            )
+
+
+def _merged(there: pd.DataFrame, table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Old rows, with columns that only the new table has, then new rows."""
+    added = [column for column in table.columns if column not in there.columns]
+    old = there.merge(table[["stimulus", *added]], on="stimulus", how="left") if added else there
+    merged = pd.concat([old, new], ignore_index=True) if len(new) and len(old) else (new if len(new) else old)
+    merged = merged.reset_index(drop=True)
+    for column in merged.columns:
+        if not pd.api.types.is_numeric_dtype(merged[column]):
+            merged[column] = merged[column].astype(object).where(merged[column].notna(), "")
+    return merged
