@@ -61,6 +61,7 @@ _HOME = {
     "resample": "brainalign.metrics",
     "paired": "brainalign.metrics",
     "compare": "brainalign.metrics",
+    "searchlight": "brainalign.metrics",
     # store and flow
     "open_store": "brainalign.store",
     "average_repeats": "brainalign.store",
