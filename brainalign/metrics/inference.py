@@ -94,10 +94,11 @@ def calibrate(
     if callable(metric):
         return calibrate_callable(metric, to_numpy(x), to_numpy(y), n_permutations=count, **exchange)
     record = get_metric(metric)
-    if record.form is not None:
-        a, b = record.form.prepare(x, name="X"), record.form.prepare(y, name="Y")
+    form = record.form_for(groups)
+    if form is not None:
+        a, b = form.prepare(x, name="X"), form.prepare(y, name="Y")
         lower = not record.higher_is_better
-        return calibrate_form(record.form, a, b, len(x), n_permutations=n_permutations, lower=lower, **exchange)
+        return calibrate_form(form, a, b, len(x), n_permutations=n_permutations, lower=lower, **exchange)
     return calibrate_encoding(record, x, y, n_permutations=count, **exchange)
 
 
@@ -166,8 +167,8 @@ def resample(
     natural = "jackknife" if record.form is None or record.form.smooth else "subsample"
     if method is not None and method != natural:
         return resample_callable(record.function, *arrays, method=method, n_samples=n, seed=seed, **options)
-    if record.form is not None:
-        form = record.form
+    form = record.form_for(groups)
+    if form is not None:
         return resample_form(form, form.prepare(x), form.prepare(y), len(x), n_samples=n, seed=seed, **options)
     return resample_encoding(record, x, y, groups=groups, level=level, seed=seed)
 
@@ -237,12 +238,13 @@ def _left_out(
 ) -> tuple[float, FloatArray, Sequence[int]]:
     labels = None if groups is None else np.asarray(groups)
     n = len(x)
-    if record.form is not None:
-        limit = n if labels is None and not record.form.recomputed else 100
+    form = record.form_for(groups)
+    if form is not None:
+        limit = n if labels is None and not form.recomputed else 100
         blocks = make_blocks(n, groups=labels, limit=limit)
-        a, b = record.form.prepare(x), record.form.prepare(y)
-        values = record.form.leave_blocks_out(a, b, blocks)
-        return record.form.score(a, b), values, [len(block) for block in blocks]
+        a, b = form.prepare(x), form.prepare(y)
+        values = form.leave_blocks_out(a, b, blocks)
+        return form.score(a, b), values, [len(block) for block in blocks]
     blocks = make_blocks(n, groups=labels, limit=50)
     fit = _encoding_plan(x, groups, seed).fit(to_numpy(y))
     quantity = str(record.quantity)

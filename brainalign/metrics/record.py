@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from brainalign.composed.folded_form import FoldedForm
 from brainalign.stats import PairForm
 
 __all__ = ["INVARIANCES", "LOWER", "POINTS", "POINTS_AND_RDMS", "Metric", "of_form", "unknown", "zero"]
@@ -45,8 +46,8 @@ class Metric:
     ----------
     id, version
         The id spells the estimator; a changed number is a new version.
-    family : {"similarity", "encoding"}
-        Symmetric comparison of representations, or held-out prediction of responses.
+    family : {"similarity", "encoding", "composed"}
+        Comparison of representations, held-out prediction of responses, or both joined.
     function : callable
         ``function(X, Y) -> float``.
     form : PairForm or None
@@ -96,6 +97,10 @@ class Metric:
     def higher_is_better(self) -> bool:
         """Whether larger values are more aligned."""
         return not self.direction.startswith("lower")
+
+    def form_for(self, groups: Any) -> PairForm | None:
+        """Return the shared form, with folds that keep ``groups`` whole where it has folds."""
+        return self.form.grouped(groups) if groups is not None and isinstance(self.form, FoldedForm) else self.form
 
 
 def of_form(form: PairForm) -> Callable[[Any, Any], float]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from brainalign.encoding import encode
 from brainalign.errors import ChoiceError, near_names
+from brainalign.metrics.composed_records import composed_records
 from brainalign.metrics.record import POINTS, Metric, unknown, zero
 from brainalign.metrics.similarity_records import similarity_records
 
@@ -42,6 +43,7 @@ def _table() -> dict[str, Metric]:
     rows = [
         _encoding("r", (-1.0, 1.0)),
         _encoding("r2", (-np.inf, 1.0)),
+        *composed_records(),
         *similarity_records(),
     ]
     return {metric.id: metric for metric in rows}

@@ -39,6 +39,7 @@ PRODUCT_COMPARATORS = ("pearson", "spearman", "rho-a", "cosine", "whitened-pears
 RANKED = ("spearman", "rho-a", "tau-a", "tau-b")
 CENTRED = ("pearson", "spearman", "rho-a", "whitened-pearson")
 LEAST_STIMULI = 3
+CONSTANT = "the RDM of {name} is constant: all stimuli are equally far apart."
 
 # share of a sum of squares below which what remains without a block is recomputed: the rest of the digits is lost
 CANCELLED = 1e-4
@@ -259,11 +260,15 @@ def subset_of_pairs(v: torch.Tensor, n: int, rows: IndexArray) -> torch.Tensor:
 def ranked(v: torch.Tensor, scale: float, eps: float, name: str) -> torch.Tensor:
     """Return average ranks; dissimilarities that differ by no more than their rounding are ties."""
     _spread_out(v, scale, eps, name)
-    return average_ranks(v, resolution=ROUNDING * scale)
+    ranks = average_ranks(v, resolution=ROUNDING * scale)
+    # dissimilarities that differ by steps of rounding are one chain of ties
+    if bool((ranks == ranks[0]).all()):
+        raise UndefinedError(CONSTANT.format(name=name))
+    return ranks
 
 
 def _spread_out(v: torch.Tensor, scale: float, eps: float, name: str) -> float:
     """Return the scale of an RDM that is not constant."""
     if float(v.max() - v.min()) <= ROUNDING * (eps / torch.finfo(torch.float64).eps) * scale:
-        raise UndefinedError(f"the RDM of {name} is constant: all stimuli are equally far apart.")
+        raise UndefinedError(CONSTANT.format(name=name))
     return scale

@@ -16,7 +16,7 @@ from brainalign.stats import PairForm, RecomputedForm
 FORMS: dict[str, Any] = {
     name: metric.form
     for name, metric in METRICS.items()
-    if metric.form is not None and metric.params.get("k", 5) in (1, 5)
+    if metric.family == "similarity" and metric.params.get("k", 5) in (1, 5)
 }
 # what leaving blocks out holds fixed, as the docstrings say: ranks, the width of a kernel
 HELD_FIXED = {name for name in FORMS if name.endswith((".rho-a", ".spearman")) or name.startswith("cka.rbf")}

@@ -6,9 +6,10 @@ import pytest
 
 from brainalign.arrays import as_pair
 from brainalign.errors import ChoiceError, NonFiniteError, PairingError
-from brainalign.metrics import METRICS, calibrate, compare, resample
-from brainalign.metrics.compare import COLUMNS, _row
+from brainalign.metrics import METRICS, calibrate, compare, comparison, resample
+from brainalign.metrics.comparison import COLUMNS, _row
 from brainalign.metrics.shared import Preparation
+from brainalign.stats import permutation
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,10 @@ def pair():
 
 @pytest.fixture(scope="module")
 def table(pair):
-    return compare(*pair).set_index("metric")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(permutation, "RECOMPUTED_PERMUTATIONS", 40)
+        patch.setattr(comparison, "ENCODING_PERMUTATIONS", 40)
+        return compare(*pair).set_index("metric")
 
 
 def test_every_metric_has_a_row_with_all_that_is_promised(table):
@@ -57,8 +61,7 @@ def test_rows_are_those_of_the_single_functions(table, pair, name):
     assert (row["value"], row["low"], row["high"]) == pytest.approx(
         (interval.estimate, interval.low, interval.high), abs=1e-12
     )
-    count = None if name != "encoding.ridge.r" else 200
-    null = calibrate(name, *pair, n_permutations=count)
+    null = calibrate(name, *pair, n_permutations=int(row["n_permutations"]) or None)
     assert (row["z"], row["p"], row["n_permutations"]) == pytest.approx((null.z, null.p, null.n_permutations), abs=1e-9)
 
 

@@ -204,3 +204,11 @@ def test_rdms_may_be_negative_and_large():
         assert compare_rdms(a * 1e30, b * 1e-30, compare=compare) == pytest.approx(compare_rdms(a, b, compare=compare))
     form = RsaForm("euclidean")
     assert form.score(form.prepare_rdm(a), form.prepare_rdm(b)) == pytest.approx(spearmanr(a, b).statistic)
+
+
+@pytest.mark.parametrize("compare", ["rho-a", "spearman", "tau-a", "tau-b"])
+def test_steps_of_rounding_are_one_chain_of_ties(compare):
+    steps = 1 + 5e-15 * np.arange(10)
+    assert np.ptp(steps) > 32 * np.finfo(np.float64).eps
+    with pytest.raises(UndefinedError, match="constant"):
+        compare_rdms(steps, np.arange(10.0), compare=compare)

@@ -120,25 +120,25 @@ def _row(
     row |= {"n_permutations": 0, "interval": "", "reason": ""}
     if not asked and not record.unasked(n, x.shape[1], y.shape[1]):
         return row | {"reason": f"takes long at this size; metrics={record.id!r} computes it"}
-    reasons = []
+    reasons, form = [], record.form_for(groups)
     try:
-        if record.form is None:
+        if form is None:
             interval = resample_encoding(record, x, y, groups=groups, seed=seed)
         else:
-            a, b = (side.of(record.form) for side in sides)
-            row["value"] = record.form.score(a, b)
-            halves = RECOMPUTED_HALVES if record.form.recomputed else HALVES
-            interval = resample_form(record.form, a, b, n, groups=groups, n_samples=halves, seed=seed)
+            a, b = (side.of(form) for side in sides)
+            row["value"] = form.score(a, b)
+            halves = RECOMPUTED_HALVES if form.recomputed else HALVES
+            interval = resample_form(form, a, b, n, groups=groups, n_samples=halves, seed=seed)
         row |= _interval_cells(interval)
     except BrainalignError as error:
         reasons.append(f"{'interval' if np.isfinite(row['value']) else 'value'}: {error}")
     if np.isfinite(row["value"]):
         try:
-            if record.form is None:
+            if form is None:
                 null = calibrate_encoding(record, x, y, n_permutations=ENCODING_PERMUTATIONS, groups=groups, seed=seed)
             else:
                 lower = not record.higher_is_better
-                null = calibrate_form(record.form, a, b, n, groups=groups, seed=seed, lower=lower)
+                null = calibrate_form(form, a, b, n, groups=groups, seed=seed, lower=lower)
             row |= _null_cells(null)
         except BrainalignError as error:
             reasons.append(f"z and p: {error}")
