@@ -93,6 +93,41 @@ def check(
 
 @command(
     app,
+    "get",
+    example="brainalign data get nsd ../data/nsd --subject subj01 --option sessions=[1,2] --accept-terms\n"
+    "brainalign data get nsd ../data/nsd --subject subj01 --option stimuli=true --accept-terms",
+)
+def get(
+    dataset: Annotated[str, typer.Argument(help="Id of a dataset, as in `data list`.")],
+    root: Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="Folder to be filled.")],
+    subject: Subjects = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="What to fetch (sessions, space, rois, …); several times."),
+    ] = None,
+    accept_terms: Annotated[
+        bool, typer.Option("--accept-terms", help="You have read the terms and accept them; without it they are shown.")
+    ] = False,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="URL", help="Another place with the same files: HTTP or fsspec.")
+    ] = None,
+) -> Reply:
+    """Fetch a dataset's files from its public place.
+
+    Only the subjects, sessions and regions asked for; goes on where an earlier call broke off; sizes and hashes are
+    checked. The terms of the dataset are shown, and must be accepted, first.
+    """
+    from brainalign.cli.progress import bars
+    from brainalign.datasets import download
+
+    chosen = settings(option) | ({"subjects": subject} if subject else {})
+    with bars() as progress:
+        report = download(dataset, root, accept_terms=accept_terms, source=source, progress=progress, **chosen)
+    return Reply(report, [str(report)])
+
+
+@command(
+    app,
     "ingest",
     example="brainalign data ingest macaque-v4 ../data/macaque_v4\n"
     "brainalign data ingest objects92 ../data/objects92 --subject S01 --subject S02",

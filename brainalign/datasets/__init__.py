@@ -6,21 +6,32 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brainalign.datasets.algonauts2023 import ingest_algonauts2023
+from brainalign.datasets.algonauts import ingest_algonauts2023
 from brainalign.datasets.audit import AuditReport, audit_dataset
 from brainalign.datasets.bids import import_bids
 from brainalign.datasets.bold5000 import ingest_bold5000
 from brainalign.datasets.brainscore import import_brainscore
 from brainalign.datasets.brainscore_export import export_brainscore
 from brainalign.datasets.feature_files import import_features
+from brainalign.datasets.fetching import DownloadReport, Wanted, fetch_files
 from brainalign.datasets.generic import import_responses
 from brainalign.datasets.god import ingest_god
 from brainalign.datasets.haxby import ingest_haxby
 from brainalign.datasets.images import import_images
+from brainalign.datasets.laion import ingest_laion_fmri
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
 from brainalign.datasets.miyawaki2008 import ingest_miyawaki2008
+from brainalign.datasets.moments import ingest_bold_moments
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
-from brainalign.datasets.nsd import check_nsd, ingest_nsd, ingest_nsd_imagery, ingest_nsd_synthetic
+from brainalign.datasets.nsd import (
+    check_nsd,
+    imagery_files,
+    ingest_nsd,
+    ingest_nsd_imagery,
+    ingest_nsd_synthetic,
+    nsd_files,
+    synthetic_files,
+)
 from brainalign.datasets.nsd_packagings import ingest_brain_diffuser, ingest_mindeye1, ingest_mindeye2
 from brainalign.datasets.objects92 import ingest_objects92
 from brainalign.datasets.objects92_mat import ingest_objects92_mat
@@ -40,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHECKS",
     "DATASETS",
+    "DOWNLOADS",
     "AuditReport",
     "ImportReport",
     "IngestReport",
@@ -47,6 +59,7 @@ __all__ = [
     "Split",
     "TreeReport",
     "check_tree",
+    "download",
     "export_brainscore",
     "export_rsatoolbox",
     "import_bids",
@@ -67,9 +80,11 @@ __all__ = [
 
 DATASETS: dict[str, Callable[..., IngestReport]] = {
     "algonauts2023": ingest_algonauts2023,
+    "bold-moments": ingest_bold_moments,
     "bold5000": ingest_bold5000,
     "god": ingest_god,
     "haxby": ingest_haxby,
+    "laion-fmri": ingest_laion_fmri,
     "macaque-v4": ingest_macaque_v4,
     "miyawaki2008": ingest_miyawaki2008,
     "natural-scenes": ingest_natural_scenes,
@@ -90,6 +105,62 @@ CHECKS: dict[str, Callable[[Path], TreeReport | None]] = {
     "nsd": check_nsd,
 }
 """Look at the files of a dataset: what an ingestion would refuse, or None where the folder holds none of them."""
+
+
+DOWNLOADS: dict[str, Callable[..., list[Wanted]]] = {
+    "nsd": nsd_files,
+    "nsd-imagery": imagery_files,
+    "nsd-synthetic": synthetic_files,
+}
+"""Which files of a dataset its options need, where `brainalign data get` fetches them."""
+
+
+def download(
+    dataset_id: str,
+    target: str | Path,
+    *,
+    accept_terms: bool = False,
+    source: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    **options: Any,
+) -> DownloadReport:
+    """Fetch the files of a dataset that are asked for; the only function here that uses the network.
+
+    Parameters
+    ----------
+    dataset_id : str
+        As in `DOWNLOADS`.
+    target : path
+        Folder to be filled; give it to :func:`ingest` afterwards.
+    accept_terms : bool
+        Whether you accept the terms of the dataset.
+    source : str, optional
+        Another URL with the same files.
+    progress : callable, optional
+        Called with what is fetched, the bytes done and the bytes of all.
+    **options
+        What to fetch: subjects, sessions, space, …, as the dataset has them.
+
+    Returns
+    -------
+    DownloadReport
+
+    Raises
+    ------
+    ChoiceError
+        If the dataset or an option is not known; near names are offered.
+    InputError
+        If the terms were not accepted; the message holds them.
+    DatasetError
+        If a file is not there, or came with another size or hash.
+    """
+    if dataset_id not in DOWNLOADS:
+        raise ChoiceError(f"{dataset_id!r} is not fetched by this version.{near_names(dataset_id, DOWNLOADS)}")
+    files = DOWNLOADS[dataset_id]
+    _refuse_unknown("download", dataset_id, files, options)
+    return fetch_files(
+        dataset_id, files(**options), target, accept_terms=accept_terms, source=source, progress=progress
+    )
 
 
 def check_tree(root: str | Path, *, dataset: str | None = None) -> list[TreeReport]:
@@ -166,10 +237,12 @@ def ingest(
     if dataset_id not in DATASETS:
         raise ChoiceError(f"no reader for dataset {dataset_id!r}.{near_names(dataset_id, DATASETS)}")
     reader = DATASETS[dataset_id]
-    known = (reader.__kwdefaults__ or {}).keys() - {"subjects", "variant"}
+    _refuse_unknown("reader", dataset_id, reader, options)
+    return reader(root, store, subjects=subjects, variant=variant, **options)
+
+
+def _refuse_unknown(what: str, dataset_id: str, function: Callable[..., Any], options: dict[str, Any]) -> None:
+    known = sorted((function.__kwdefaults__ or {}).keys() - ({"subjects", "variant"} if what == "reader" else set()))
     for option in options:
         if option not in known:
-            raise ChoiceError(
-                f"the reader of {dataset_id!r} has no option {option!r}.{near_names(option, sorted(known))}"
-            )
-    return reader(root, store, subjects=subjects, variant=variant, **options)
+            raise ChoiceError(f"the {what} of {dataset_id!r} has no option {option!r}.{near_names(option, known)}")

@@ -13,6 +13,7 @@ import xarray as xr
 
 from brainalign.datasets.matrices import refuse_non_finite
 from brainalign.datasets.report import ImportReport
+from brainalign.datasets.room import require_room
 from brainalign.errors import DatasetError, InputError, near_names
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ def deposit_responses(
         If repeats are ambiguous or stimuli are not in the set.
     NonFiniteError
         If a response is NaN or inf; names stimulus and neuroid.
+    StoreError
+        If the disk of the store has no room; looked at before anything is written.
     VariantError
         If the variant is there with other options or other content.
     """
@@ -103,6 +106,7 @@ def deposit_responses(
         values = xr.Variable(("presentation", "neuroid"), values)
     refuse_ambiguous_repeats(rows, averaged)
     require_known_stimuli(store, stimulus_set, rows["stimulus"])
+    require_room(store, values.size * values.dtype.itemsize)
     responses = xr.Dataset(
         {"response": values, "roi": (("neuroid", "label"), neuroids.roi)},
         coords={

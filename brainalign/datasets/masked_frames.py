@@ -16,7 +16,16 @@ from nibabel.volumeutils import apply_read_scaling
 
 from brainalign.errors import DatasetError
 
-__all__ = ["Mask", "frame_count", "frame_dtype", "masked_frames", "read_mask", "read_volume", "without_missing"]
+__all__ = [
+    "Mask",
+    "frame_count",
+    "frame_dtype",
+    "masked_frames",
+    "read_mask",
+    "read_volume",
+    "whole_grid",
+    "without_missing",
+]
 
 Array = npt.NDArray[Any]
 _DAMAGE = (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError)
@@ -69,6 +78,12 @@ def read_mask(path: Path) -> Mask:
     if not inside.any():
         raise DatasetError(f"{path} marks no voxel of {inside.shape}.")
     return Mask(inside, np.asarray(_open(path).affine, dtype=np.float64), str(path))
+
+
+def whole_grid(path: Path) -> Mask:
+    """Return the grid of a volume with every voxel inside; only the header is read."""
+    image = _open(path)
+    return Mask(np.ones(image.shape[:3], dtype=bool), np.asarray(image.affine, dtype=np.float64), str(path))
 
 
 def read_volume(path: Path, *, like: Mask | None = None) -> Array:

@@ -11,7 +11,7 @@ from brainalign.errors import StoreError
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["require_room"]
+__all__ = ["require_free", "require_room"]
 
 
 def require_room(store: Store, n_bytes: int) -> None:
@@ -23,16 +23,20 @@ def require_room(store: Store, n_bytes: int) -> None:
         Says how much is needed, how much is free, and where.
     """
     url = str(store.url)
-    if "://" in url and not url.startswith("file://"):
-        return
-    folder = Path(url.removeprefix("file://")).resolve()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    if "://" not in url or url.startswith("file://"):
+        require_free(Path(url.removeprefix("file://")), n_bytes)
+
+
+def require_free(folder: Path, n_bytes: int) -> None:
+    """Raise StoreError unless the disk of a folder, which need not exist yet, has room for ``n_bytes``."""
+    place = folder.resolve()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
     if n_bytes > free:
         raise StoreError(
-            f"{_gigabytes(n_bytes)} are needed in the store {url} and {_gigabytes(free)} are free on its disk: make "
-            "room, name a store elsewhere, or take fewer subjects, sessions or neuroids."
+            f"{_gigabytes(n_bytes)} are needed in {folder} and {_gigabytes(free)} are free on its disk: make room, "
+            "name a folder elsewhere, or take fewer subjects, sessions or neuroids."
         )
 
 

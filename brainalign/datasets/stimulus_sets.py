@@ -104,7 +104,10 @@ def _refuse_changed(stimulus_set: str, there: pd.DataFrame, table: pd.DataFrame)
     shared = old.index.intersection(new.index)
     for column in old.columns.intersection(new.columns).drop("file", errors="ignore"):
         before, after = old.loc[shared, column], new.loc[shared, column]
-        changed = shared[(before.astype(str) != after.astype(str)) & (before != "") & before.notna() & after.notna()]
+        if not (pd.api.types.is_numeric_dtype(before) and pd.api.types.is_numeric_dtype(after)):
+            before, after = before.astype(str).where(before.notna(), ""), after.astype(str).where(after.notna(), "")
+        known = before.notna() & after.notna() & (before != "") & (after != "")
+        changed = shared[(before != after) & known]
         if len(changed):
             raise VariantError(
                 f"stimulus {changed[0]!r} of the set {stimulus_set!r} is there with {column} "

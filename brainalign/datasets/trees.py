@@ -92,7 +92,7 @@ def chosen_subjects(
         if name in found:
             continue
         if name not in manifest.subjects:
-            raise ChoiceError(f"there is no subject {name!r}.{near_names(name, [*manifest.subjects, *found])}")
+            raise ChoiceError(f"there is no subject {name!r}.{near_names(name, sorted({*manifest.subjects, *found}))}")
         raise DatasetError(
             f"{root} has no files of subject {name!r} (expected {files}); there are {', '.join(found)}. The files come "
             f"from {manifest.location}."

@@ -15,7 +15,7 @@ from brainalign.arrays import as_matrix
 from brainalign.errors import ShapeError, UndefinedError
 from brainalign.kernels.neighbours import Neighbours, check_k, neighbour_graph
 
-__all__ = ["NEAR", "TENTH", "Neighbourhoods", "neighbourhoods", "neighbourhoods_as_drawn"]
+__all__ = ["Neighbourhoods", "neighbourhoods", "neighbourhoods_as_drawn"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]

@@ -204,6 +204,8 @@ def averaged(inverse: FloatArray, k: int, average: str) -> tuple[float, FloatArr
 
 def _error_of_mean(terms: FloatArray, index: IndexArray) -> float:
     """Standard error of a mean over points, which count as dependent by the share of neighbours in common."""
+    if not np.isfinite(terms).all():
+        return np.nan
     n, k = index.shape
     deviation = terms - terms.mean()
     received = deviation + np.bincount(index.reshape(-1), weights=np.repeat(deviation, k), minlength=n)

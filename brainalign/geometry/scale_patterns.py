@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from brainalign.arrays import as_matrix
 from brainalign.errors import InputError, PairingError, UndefinedError
-from brainalign.geometry.dimension_curve import DimensionCurve, dimension_curve
+from brainalign.geometry.dimension_curve import dimension_curve
 from brainalign.geometry.global_dimension import global_dimension
+from brainalign.geometry.slopes import DimensionCurve
 from brainalign.geometry.spectrum import spectrum_exponent
 from brainalign.geometry.structure_curve import StructureCurve
 

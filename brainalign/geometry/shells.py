@@ -33,8 +33,6 @@ class Shells:
         Mean of log(T_j / T_1) over the k - 1 neighbours inside; 0 for k = 1.
     mean : array, shape (n, s)
         Mean of T_j / T_1 over the k neighbours.
-    nearest : array, shape (n,)
-        T_1.
     """
 
     scales: npt.NDArray[np.intp]
@@ -42,7 +40,6 @@ class Shells:
     inner: FloatArray
     inside: FloatArray
     mean: FloatArray
-    nearest: FloatArray
 
 
 def shells_of_neighbourhoods(near: Neighbourhoods, scales: Sequence[int]) -> Shells:
@@ -73,8 +70,7 @@ def shells_of_cloud(cloud: Cloud, scales: Sequence[int], rows: torch.Tensor | No
 def _summed(distance: FloatArray, scales: Sequence[int]) -> Shells:
     last = np.asarray(scales) - 1
     # multiples of the nearest: equal distances give exact zeros, and no unit of the data can overflow
-    nearest = distance[:, :1]
-    ratio = distance / nearest
+    ratio = distance / distance[:, :1]
     log = np.log(ratio)
     summed = np.cumsum(log, axis=1)
     before = np.maximum(last, 1)
@@ -84,7 +80,6 @@ def _summed(distance: FloatArray, scales: Sequence[int]) -> Shells:
         log[:, np.maximum((last + 1) // 2, 1) - 1],
         np.where(last > 0, summed[:, before - 1] / before, 0.0),
         np.cumsum(ratio, axis=1)[:, last] / (last + 1),
-        nearest[:, 0],
     )
 
 
@@ -92,4 +87,4 @@ def _joined(parts: list[Shells]) -> Shells:
     def column(name: str) -> FloatArray:
         return np.concatenate([getattr(part, name) for part in parts])
 
-    return Shells(parts[0].scales, *(column(name) for name in ("outer", "inner", "inside", "mean", "nearest")))
+    return Shells(parts[0].scales, *(column(name) for name in ("outer", "inner", "inside", "mean")))

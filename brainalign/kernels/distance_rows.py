@@ -44,7 +44,7 @@ def distance_rows(cloud: Cloud, rows: torch.Tensor | None = None) -> Iterator[tu
         distance = torch.empty_like(total)
         for columns in row_chunks(n, 8 * cloud.width):
             distance[:, columns] = torch.addmm(total[:, columns], left, cloud.centred(columns).T, alpha=-2)
-        distance[torch.arange(len(mine)), mine] = torch.inf
+        distance.scatter_(1, mine[:, None], torch.inf)
         _refine(distance, total.mul_(CANCELLED), cloud, mine)
         yield mine, distance.sqrt_()
 

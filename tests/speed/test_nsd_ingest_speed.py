@@ -1,7 +1,7 @@
 """Ingesting NSD at its real size: ``pytest tests/speed/test_nsd_ingest_speed.py --benchmark-only``.
 
 Writes sessions of subj01's real grid with a region of as many voxels as its nsdgeneral, and compares the time per
-session with reading the same voxels with h5py alone. BRAINALIGN_SPEED_SESSIONS sets the number of sessions (2). Each
+session with reading the same voxels with h5py alone. BRAINALIGN_SPEED_SESSIONS sets the number of sessions (4). Each
 session is a file of 1 GB; it is filled with noise where the region lies, and sparse elsewhere.
 """
 
@@ -19,7 +19,7 @@ from brainalign.store import open_store
 
 GRID = (81, 104, 83)
 N_VOXELS = 15724
-N_SESSIONS = int(os.environ.get("BRAINALIGN_SPEED_SESSIONS", "2"))
+N_SESSIONS = int(os.environ.get("BRAINALIGN_SPEED_SESSIONS", "4"))
 BETAS = "nsddata_betas/ppdata/subj01/func1pt8mm/betas_fithrf_GLMdenoise_RR"
 
 

@@ -103,6 +103,10 @@ class Anatomy:
             self._families[name] = Family(name, values, dict(sorted(labels.items())))
         return self._families[name]
 
+    def forget(self) -> None:
+        """Let go of the families that were read: at 1 mm they take some 200 MB."""
+        self._families.clear()
+
     @cached_property
     def ncsnr(self) -> Array | None:
         """Noise-ceiling signal-to-noise ratio of every place as the dataset ships it, NaN outside; None if absent."""

@@ -112,13 +112,14 @@ class Hdf5Betas:
         A selection of h5py costs several times as much as the chunk that it reads.
         """
         axes = np.unravel_index(places, self.grid)[::-1]  # as in the file: (z, y, x), or (vertex,)
+        order = np.lexsort(axes[::-1])
+        origins = zip(np.zeros_like(order).tolist(), *(axis[order].tolist() for axis in axes), strict=True)
         read, dtype = data.id.read_direct_chunk, data.dtype
-        for at in np.lexsort(axes[::-1]).tolist():
-            place = tuple(int(axis[at]) for axis in axes)
+        for at, origin in zip(order.tolist(), origins, strict=True):
             try:
-                columns[at] = np.frombuffer(read((0, *place))[1], dtype=dtype)
+                columns[at] = np.frombuffer(read(origin)[1], dtype=dtype)
             except (RuntimeError, OSError):  # a chunk that was never written, which an ordinary read fills
-                columns[at] = data[(slice(None), *place)]
+                columns[at] = data[(slice(None), *origin[1:])]
 
     def _read_planes(self, data: Any, places: IntArray, columns: Array) -> None:
         """Fill ``columns`` plane by plane of constant z: the box around the chosen voxels of each."""

@@ -153,7 +153,7 @@ def _dataset(
 ) -> tuple[xr.Dataset, list[str]]:
     everything = [(1, np.arange(file.n_trials))]
     values = np.asarray(SessionStack({1: file}, places, everything, choice.zscore).variable().values)
-    masks = {label: mask[places] for label, mask in region_masks(anatomy, choice.rois).items()}
+    masks = region_masks(anatomy, choice.rois, places)
     neuroid = anatomy.coordinates(places)
     if max(Counter(shown.stimuli).values()) > 1:
         z = values if choice.zscore else np.asarray(SessionStack({1: file}, places, everything, True).variable().values)

@@ -224,7 +224,8 @@ def _prepare(
     places, missing = without_missing(places, [files[number] for number in numbers])
     if missing:
         notes.append(f"{missing} vertices have no data (NaN) and are left out")
-    masks = {label: mask[places] for label, mask in region_masks(anatomy, choice.rois).items()}
+    masks = region_masks(anatomy, choice.rois, places)
+    anatomy.forget()
     if anatomy.ncsnr is None:
         notes.append(f"{folder} holds no ncsnr; neuroids carry none")
     return Subject(name, anatomy, files, numbers, trials, places, masks, notes)

@@ -17,7 +17,7 @@ __all__ = ["NcsnrComparison", "compare_ncsnr", "ncsnr_ceiling", "ncsnr_of_repeat
 
 FloatArray = npt.NDArray[np.float64]
 
-_BLOCK_BYTES = 128 << 20
+_BLOCK_BYTES, _CHUNK = 256 << 20, 1024  # the store keeps chunks of so many neuroids
 REPEATS = 3
 
 
@@ -46,7 +46,7 @@ def official_ncsnr(responses: xr.Dataset) -> FloatArray:
     Notes
     -----
     Allen et al. 2022, doi:10.1038/s41593-021-00962-x, and ``export_noiseceiling.m`` of cvnlab/nsddatapaper.
-    Reads the responses once, 128 MB at a time.
+    Reads the responses once, up to 256 MB at a time.
     """
     stimulus, session = responses["stimulus"].values, responses["session"].values
     _, codes, counts = np.unique(stimulus, return_inverse=True, return_counts=True)
@@ -56,7 +56,7 @@ def official_ncsnr(responses: xr.Dataset) -> FloatArray:
         raise UndefinedError("no stimulus was shown three times, which the official ncsnr needs.")
     variable = responses.variables["response"]
     found = np.empty(variable.shape[1])
-    width = max(1, _BLOCK_BYTES // (8 * variable.shape[0]))
+    width = max(1, min(_CHUNK, _BLOCK_BYTES // (8 * variable.shape[0])))
     for start in range(0, variable.shape[1], width):
         values = np.array(variable[:, start : start + width].values, dtype=np.float64)
         for number in np.unique(session):

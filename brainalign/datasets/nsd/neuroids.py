@@ -113,7 +113,9 @@ def _above(anatomy: Anatomy, quantity: str, relation: str, bound: str) -> BoolAr
     return np.asarray(value >= limit if relation == ">=" else value > limit)
 
 
-def region_masks(anatomy: Anatomy, families: list[str] | None) -> dict[str, BoolArray]:
+def region_masks(
+    anatomy: Anatomy, families: list[str] | None, places: npt.NDArray[np.int64] | None = None
+) -> dict[str, BoolArray]:
     """Return one mask a region, named ``family/label``.
 
     Parameters
@@ -122,23 +124,27 @@ def region_masks(anatomy: Anatomy, families: list[str] | None) -> dict[str, Bool
     families : list of str, optional
         Names of families; default: all that are there, and the derived ones (``brain-score``, ``conwell``) whose
         files are there.
+    places : array, optional
+        Where the masks are wanted; default: everywhere.
 
     Raises
     ------
     ChoiceError
         If a family that was asked for is not there.
     """
+    at = slice(None) if places is None else places
     masks: dict[str, BoolArray] = {}
     for family in anatomy.families() if families is None else families:
         if family in DERIVED:
-            masks |= {f"{family}/{name}": make(anatomy) for name, make in DERIVED[family].items()}
+            masks |= {f"{family}/{name}": make(anatomy)[at] for name, make in DERIVED[family].items()}
         else:
             found = anatomy.family(family)
-            masks |= {f"{family}/{name}": found.values == number for number, name in found.labels.items()}
+            values = found.values[at]
+            masks |= {f"{family}/{name}": values == number for number, name in found.labels.items()}
     for family, regions in DERIVED.items() if families is None else ():
         for name, make in regions.items():
             try:
-                masks[f"{family}/{name}"] = make(anatomy)
+                masks[f"{family}/{name}"] = make(anatomy)[at]
             except BrainalignError as error:
                 anatomy.notes.append(f"no region {family}/{name}: {error}")
     return masks

@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
-_COLUMNS = 512  # columns worked on at a time: the working copy stays in the cache of the processor
+_COLUMNS = 256  # columns worked on at a time: the working copy stays in the cache of the processor
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,11 @@ class SessionValues:
 
     def write(self, rows: IntArray, out: npt.NDArray[np.float32]) -> None:
         """Write the responses of some trials into ``out``, shape (n_rows, n_neuroids)."""
+        run = bool(len(rows)) and int(rows[-1] - rows[0]) == len(rows) - 1  # ascending without a gap
+        chosen = slice(int(rows[0]), int(rows[-1]) + 1) if run else rows
         for start in range(0, self.stored.shape[1], _COLUMNS):
             part = slice(start, start + _COLUMNS)
-            values = self.stored[:, part][rows].astype(np.float64)
+            values = self.stored[chosen, part].astype(np.float64)
             values -= self.shift[part]
             values /= self.spread[part]
             out[:, part] = values

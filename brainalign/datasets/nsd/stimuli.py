@@ -62,9 +62,10 @@ def read_stimulus_table(path: Path, design: Design) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        table = pd.read_csv(path, index_col=0)
+        table = pd.read_csv(path)
     except (ValueError, OSError) as error:
         raise DatasetError(f"{path} cannot be read as CSV: {error}") from error
+    table = table.drop(columns=[name for name in table.columns if name.startswith("Unnamed")])
     absent = [name for name in _COLUMNS if name not in table.columns]
     if absent:
         raise DatasetError(f"{path} lacks the columns {', '.join(absent)}; it has {', '.join(table.columns[:8])}, …")

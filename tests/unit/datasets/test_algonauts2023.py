@@ -3,12 +3,14 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from brainalign.datasets import ingest
-from brainalign.errors import BrainalignError, ChoiceError, DatasetError, InputError
+from brainalign.errors import BrainalignError, ChoiceError, DatasetError, InputError, StoreError
 from brainalign.manifests import load_manifest
 from brainalign.stats import noise_ceiling
+from brainalign.store import average_repeats, join
 from brainalign.testing.mini_algonauts2023 import make_algonauts2023
 
 
@@ -48,6 +50,23 @@ def test_subjects_one_by_one_share_a_set_that_grows(fresh_store, mini):
     assert set(fresh_store.stimuli("algonauts2023")["stimulus"]) == ids
 
 
+def test_the_ids_join_with_embeddings_of_nsd(fresh_store, mini):
+    root, truth = mini
+    ids = sorted({s for t in truth.values() for s in t["stimulus"]} | {"nsd-73001", "nsd-73002"}, reverse=True)
+    fresh_store.put_stimuli("nsd", pd.DataFrame({"stimulus": ids}))
+    layer = np.array([[float(i.removeprefix("nsd-"))] for i in ids], dtype=np.float32)
+    fresh_store.put_embeddings("tiny", "0123456789ab", "nsd", {"number": layer}, stimuli=ids, attrs={})
+    ingest("algonauts2023", root, fresh_store)
+    mean = average_repeats(fresh_store.responses("algonauts2023", "subj06"))
+    joined = join(mean, fresh_store.embeddings("tiny", stimuli="nsd"))
+    assert len(joined.stimuli) == 15
+    for stimulus, row, response in zip(
+        joined.stimuli, np.asarray(joined.X["number"]), joined.Y["response"].values, strict=True
+    ):
+        assert f"nsd-{int(row[0]):05d}" == stimulus
+        assert np.array_equal(response, truth["subj06"]["response"][truth["subj06"]["stimulus"].index(stimulus)])
+
+
 def test_splits_are_variants_too(fresh_store, mini):
     root, truth = mini
     for split in ("train", "test"):
@@ -66,7 +85,7 @@ def test_what_may_be_absent(fresh_store, mini):
     report = ingest("algonauts2023", root, fresh_store)
     first = fresh_store.responses("algonauts2023", "subj01")
     assert np.array_equal(first["response"].values, truth["subj01"]["response"][:12])
-    assert first.attrs["roi"] if "roi" in first.attrs else list(first["roi"].attrs["labels"]) == ["all"]
+    assert list(first["roi"].attrs["labels"]) == ["all"]
     assert "vertex" not in first.coords
     assert "test split are not on disk" in str(report)
     assert "streams: no mask of rh" in str(report)
@@ -130,6 +149,14 @@ def test_bad_files_are_named(fresh_store, mini, path, change, message):
     change(root / "subj01" / path)
     with pytest.raises(BrainalignError, match=message):
         ingest("algonauts2023", root, fresh_store)
+    assert fresh_store.subjects("algonauts2023") == []
+
+
+def test_a_disk_without_room_is_said_before_anything_is_written(fresh_store, mini, monkeypatch):
+    usage = shutil.disk_usage("/")._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(StoreError, match=r"are needed.*are free"):
+        ingest("algonauts2023", mini[0], fresh_store)
     assert fresh_store.subjects("algonauts2023") == []
 
 

@@ -192,6 +192,15 @@ class TestEveryEstimator:
             assert local_dimension(moved, estimator=estimator, k=12).value == pytest.approx(value, rel=1e-6)
 
 
+def test_corners_of_a_simplex_and_zeros_in_the_average():
+    for estimator in ("tle", "mom", "mada", "gride", "twonn-ml", "abide"):
+        with pytest.raises(UndefinedError):
+            local_dimension(np.eye(30), estimator=estimator, k=8)
+    zeros = local_dimension(np.random.default_rng(5).random((50, 1)), estimator="lpca-kaiser", k=8, average="harmonic")
+    assert zeros.value == 0
+    assert np.isnan(zeros.error)
+
+
 def test_bad_input():
     X = np.random.default_rng(7).normal(size=(50, 3))
     with pytest.raises(ShapeError, match="k=50 needs at least 51"):

@@ -6,11 +6,17 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 
 from brainalign.errors import ChoiceError, InputError, NonFiniteError, PairingError, ShapeError, UndefinedError
-from brainalign.geometry import concentration, dimension_curve, scale_pattern_similarity, structure_curve
+from brainalign.geometry import (
+    concentration,
+    dimension_curve,
+    scale_pattern_similarity,
+    spectrum_exponent,
+    structure_curve,
+)
 from brainalign.geometry.shape_distance import first_lower_bound, second_lower_bound, shape_distance, shape_of
 from brainalign.kernels.gromov import third_lower_bound
 from brainalign.kernels.neighbours import neighbour_graph
-from brainalign.testing.clouds import ball, cantor, clusters, gaussian, power_law, rotated, sierpinski
+from brainalign.testing.clouds import ball, branching_tree, cantor, clusters, gaussian, power_law, rotated, sierpinski
 
 
 def random_shape(seed, n=15):
@@ -119,6 +125,38 @@ def test_debiased_structure_of_all_sets():
         assert cluster.consecutive[0] - curve.consecutive[0] > 10 * error, name
         if name in ("ball 10", "ball 20"):
             assert np.all(curve.consecutive < 3 * curve.consecutive_error + 0.002), name
+
+
+def features(X):
+    curve = dimension_curve(X, scales=(16, 32, 64, 128, 256))
+    structure = structure_curve(X, scales=(64, 256), n_references=12)
+    return [curve.excess_slope, structure.consecutive[0], spectrum_exponent(X, fit=(2, 12)).exponent]
+
+
+@pytest.mark.study
+def test_three_measures_tell_kinds_of_clouds_apart():
+    """Each cloud goes to the kind whose other clouds are nearest on average, in units of the spread within kinds."""
+    kinds = {
+        "uniform": lambda s: rotated(ball(1000, 12, s), 60),
+        "gaussian": lambda s: rotated(gaussian(1000, 12, s), 60),
+        "power law": lambda s: power_law(1000, 1.0, 100, s),
+        "sierpinski": lambda s: np.hstack([sierpinski(1000, s + 100 * i) for i in range(3)]),
+        "cantor": lambda s: cantor(1000, 4, s),
+        "tree": lambda s: branching_tree(1000, seed=s),
+        "clusters": lambda s: clusters(1000, 25, seed=s),
+    }
+    measured = np.array([[features(draw(seed)) for seed in range(10)] for draw in kinds.values()])
+    for name, rows in zip(kinds, measured, strict=True):
+        print(name, rows.mean(0).round(3), rows.std(0).round(3))
+    spread = measured.std(axis=1).mean(0)
+    right = 0
+    for kind in range(len(kinds)):
+        for seed in range(10):
+            centroids = measured.mean(1)
+            centroids[kind] = np.delete(measured[kind], seed, axis=0).mean(0)
+            right += np.argmin((((measured[kind, seed] - centroids) / spread) ** 2).sum(1)) == kind
+    print(f"{right} of {10 * len(kinds)} clouds go to their kind")
+    assert right >= 0.9 * 10 * len(kinds)
 
 
 def test_bad_input():

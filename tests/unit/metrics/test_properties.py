@@ -5,7 +5,7 @@ import pytest
 
 from brainalign import geometry
 from brainalign.errors import ChoiceError, NonFiniteError, ShapeError
-from brainalign.metrics import properties
+from brainalign.metrics import representation
 from brainalign.metrics.properties import PROPERTIES, get_property, measure
 from brainalign.testing.clouds import power_law
 
@@ -51,8 +51,8 @@ def test_a_single_property_is_a_function():
 
 def test_the_graph_is_built_once(monkeypatch):
     calls = []
-    build = properties.neighbour_graph
-    monkeypatch.setattr(properties, "neighbour_graph", lambda *a, **k: calls.append(k) or build(*a, **k))
+    build = representation.neighbour_graph
+    monkeypatch.setattr(representation, "neighbour_graph", lambda *a, **k: calls.append(k) or build(*a, **k))
     measure(X[:120], ["dimension.local.mle.k10", "dimension.local.mle.k100", "dimension.local.gride.k16"])
     assert calls == [{"k": 100}]
 

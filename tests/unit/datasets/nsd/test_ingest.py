@@ -20,6 +20,7 @@ from brainalign.testing.mini_nsd_brain import FAMILIES
 
 B3 = "betas_fithrf_GLMdenoise_RR"
 BETAS = "nsddata_betas/ppdata"
+QUICK = {"hash_stimuli": False, "check_ncsnr": False}  # for tests that look at something else
 
 
 def percent_by_nibabel(root, subject, session, space="func1pt8mm"):
@@ -135,7 +136,7 @@ def test_spaces_and_their_scales(mini, store):
     """Volumes and native surfaces are stored times 300, fsaverage is not; NaN vertices are left out."""
     root = mini[0]
     for space in ("func1mm", "nativesurface", "fsaverage"):
-        ingest("nsd", root, store, subjects=["subj02"], space=space, neuroids="all", zscore=False, check_ncsnr=False)
+        ingest("nsd", root, store, subjects=["subj02"], space=space, neuroids="all", zscore=False, **QUICK)
         r = store.responses("nsd", "subj02", variant=f"{space}.b3.all.psc")
         folder = root / BETAS / "subj02" / space / B3
         if space == "func1mm":
@@ -158,7 +159,7 @@ def test_spaces_and_their_scales(mini, store):
 
 
 def test_regions_of_a_surface(mini, store):
-    ingest("nsd", mini[0], store, subjects=["subj01"], space="fsaverage", neuroids="all", rois=["Kastner2015"])
+    ingest("nsd", mini[0], store, subjects=["subj01"], space="fsaverage", neuroids="all", rois=["Kastner2015"], **QUICK)
     r = store.responses("nsd", "subj01")
     folder = mini[0] / "nsddata/freesurfer/subj01/label"
     for side in ("lh", "rh"):
@@ -171,11 +172,11 @@ def test_regions_of_a_surface(mini, store):
 
 @pytest.mark.parametrize("kept", ["hdf5", "nii.gz"])
 def test_hdf5_and_nifti_are_equal(tree, one_session, store, kept):
-    ingest("nsd", one_session, store, variant="both", check_ncsnr=False)
+    ingest("nsd", one_session, store, variant="both", **QUICK)
     for path in (tree / BETAS).rglob("betas_session*"):
         if not path.name.endswith(kept):
             path.unlink()
-    ingest("nsd", tree, store, variant="one", check_ncsnr=False)
+    ingest("nsd", tree, store, variant="one", **QUICK)
     a, b = (store.responses("nsd", "subj04", variant=v) for v in ("both", "one"))
     assert np.array_equal(a["response"].values, b["response"].values)
 
@@ -186,7 +187,7 @@ def test_versions_of_the_betas(tmp_path, store):
     versions = ["betas_assumehrf", "betas_fithrf"]
     make_mini_nsd(tmp_path / "nsd", subjects=["subj04"], spaces=["func1pt8mm"], versions=versions, formats=["hdf5"])
     for short in ("b1", "b2"):
-        ingest("nsd", tmp_path / "nsd", store, betas=short, check_ncsnr=False)
+        ingest("nsd", tmp_path / "nsd", store, betas=short, **QUICK)
     assert store.variants("nsd") == ["func1pt8mm.b1.nsdgeneral.z", "func1pt8mm.b2.nsdgeneral.z"]
     a, b = (store.responses("nsd", "subj04", variant=v)["response"].values for v in store.variants("nsd"))
     assert np.abs(a - b).max() > 0.5
@@ -197,11 +198,11 @@ def test_one_session_is_read_without_the_others(mini, tmp_path, store):
     others = shutil.ignore_patterns("subj02", "subj04", "fsaverage", "nativesurface", "func1mm", "truth")
     shutil.copytree(mini[0], root, ignore=others)
     folder = root / BETAS / "subj01" / "func1pt8mm" / B3
-    whole = ingest("nsd", mini[0], store, subjects=["subj01"], variant="whole", check_ncsnr=False)
+    whole = ingest("nsd", mini[0], store, subjects=["subj01"], variant="whole", **QUICK)
     (folder / "betas_session01.nii.gz").unlink()
     with h5py.File(folder / "betas_session01.hdf5", "w") as file:  # other values would be seen if they were read
         file.create_dataset("betas", (750, *MINI_GRIDS["subj01"][::-1]), "i2", fillvalue=7)
-    report = ingest("nsd", root, store, subjects=["subj01"], sessions=[2])
+    report = ingest("nsd", root, store, subjects=["subj01"], sessions=[2], **QUICK)
     part = store.responses("nsd", "subj01", variant="func1pt8mm.b3.nsdgeneral.z.s02")
     full = store.responses("nsd", "subj01", variant="whole").isel(presentation=slice(750, None))
     assert np.array_equal(part["response"].values, full["response"].values)
@@ -211,7 +212,7 @@ def test_one_session_is_read_without_the_others(mini, tmp_path, store):
 
 
 def test_skipping_the_z_score_leaves_the_session_effect(mini, store):
-    ingest("nsd", mini[0], store, subjects=["subj01"], zscore=False, check_ncsnr=False)
+    ingest("nsd", mini[0], store, subjects=["subj01"], zscore=False, **QUICK)
     r = store.responses("nsd", "subj01", variant="func1pt8mm.b3.nsdgeneral.psc")
     steps = np.diff([r["response"].values[r["session"].values == s].mean() for s in (1, 2)])
     assert steps == pytest.approx(0.2, abs=0.05)
@@ -248,15 +249,15 @@ def test_ceiling_of_unequal_repeats(ingested):
 
 
 def test_repeating_the_call_writes_nothing_and_other_options_are_refused(tree, store):
-    assert ingest("nsd", tree, store).entries[0].written
-    assert not ingest("nsd", tree, store).entries[0].written
+    assert ingest("nsd", tree, store, **QUICK).entries[0].written
+    assert not ingest("nsd", tree, store, **QUICK).entries[0].written
     with pytest.raises(VariantError, match="option zscore: stored True, given False"):
         ingest("nsd", tree, store, zscore=False, variant="func1pt8mm.b3.nsdgeneral.z")
 
 
 def test_only_the_files_that_are_needed_need_be_there(tree, store):
     """No table of stimuli, no behaviour, no brick, no mask, no label tables, no ncsnr; one hemisphere of a region."""
-    whole = ingest("nsd", tree, store, variant="whole", check_ncsnr=False)
+    whole = ingest("nsd", tree, store, variant="whole", **QUICK)
     folder = tree / "nsddata/ppdata/subj04"
     shutil.rmtree(tree / "nsddata_stimuli")
     shutil.rmtree(folder / "behav")
@@ -267,7 +268,7 @@ def test_only_the_files_that_are_needed_need_be_there(tree, store):
     (folder / "func1pt8mm/roi/streams.nii.gz").unlink()
     (folder / "func1pt8mm/roi/lh.streams.nii.gz").unlink()
     (tree / BETAS / "subj04/func1pt8mm" / B3 / "ncsnr.nii.gz").unlink()
-    report = ingest("nsd", tree, open_store(store.url + "-2"), variant="whole", check_ncsnr=False)
+    report = ingest("nsd", tree, open_store(store.url + "-2"), variant="whole", **QUICK)
     assert report.entries[0].n_neuroids == whole.entries[0].n_neuroids
     assert any("only rh.streams.nii.gz is there" in note for note in report.entries[0].notes)
     assert any("no region conwell/OTC" in note for note in report.entries[0].notes)

@@ -20,6 +20,8 @@ from brainalign.errors import DatasetError, UndefinedError
 from brainalign.manifests import load_manifest
 from brainalign.testing.mini_nsd import write_full_shape
 
+QUICK = {"hash_stimuli": False, "check_ncsnr": False}  # for tests that look at something else
+
 
 def test_published_numbers():
     manifest = load_manifest("nsd")
@@ -65,7 +67,7 @@ def test_a_ctab_wins_over_the_built_in_table(tree, store):
     folder = tree / "nsddata/freesurfer/subj04/label"
     folder.mkdir(parents=True)
     (folder / "streams.mgz.ctab").write_text("0 Unknown\n1 a\n2 b\n3 c\n4 d\n5 e\n6 f\t  \n")
-    report = ingest("nsd", tree, store, rois=["streams"])
+    report = ingest("nsd", tree, store, rois=["streams"], **QUICK)
     assert report.entries[0].rois == tuple(f"streams/{name}" for name in "abcdef7")
     assert "streams: no label table names [7]; the numbers stand for names" in report.entries[0].notes
 
@@ -77,7 +79,7 @@ def test_subcortical_regions_have_no_minus_one(tree, store):
     left[2, 2:4, 2], right[5, 2:4, 2] = 1, 2
     for side, values in (("lh", left), ("rh", right)):
         nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), folder / f"{side}.thalamus.nii.gz")
-    ingest("nsd", tree, store, neuroids="thalamus", rois=["thalamus"])
+    ingest("nsd", tree, store, neuroids="thalamus", rois=["thalamus"], **QUICK)
     r = store.responses("nsd", "subj04")
     assert r["x"].values.tolist() == [2, 2, 5, 5]
     assert r["thalamus/LGN"].values.tolist() == [True, True, False, False]
@@ -133,8 +135,8 @@ def test_sessions_of_the_released_design_are_the_published_ones(tmp_path, mini):
 
 
 def test_a_split_as_a_variant(mini, store):
-    ingest("nsd", mini[0], store, subjects=["subj01"], variant="all", check_ncsnr=False)
-    ingest("nsd", mini[0], store, subjects=["subj01"], stimuli="shared1000")
+    ingest("nsd", mini[0], store, subjects=["subj01"], variant="all", **QUICK)
+    ingest("nsd", mini[0], store, subjects=["subj01"], stimuli="shared1000", **QUICK)
     r = store.responses("nsd", "subj01", variant="func1pt8mm.b3.nsdgeneral.z.shared1000")
     table = store.stimuli("nsd").set_index("stimulus")
     shared = set(table.index[table["shared1000"]])
@@ -215,7 +217,7 @@ def test_hashes_are_taken_once_and_can_come_later(tree, store, monkeypatch):
 
 
 def test_official_ncsnr_needs_three_presentations(one_session, store):
-    ingest("nsd", one_session, store, check_ncsnr=False)
+    ingest("nsd", one_session, store, **QUICK)
     r = store.responses("nsd", "subj04")
     with pytest.raises(UndefinedError, match="three times"):
         official_ncsnr(r.isel(presentation=slice(0, 5)))

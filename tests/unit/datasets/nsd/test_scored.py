@@ -13,7 +13,7 @@ from brainalign.datasets import ingest
 
 def test_the_true_features_reach_the_ceiling(mini, store, tmp_path):
     root, design = mini
-    ingest("nsd", root, store, subjects=["subj01"], check_ncsnr=False)
+    ingest("nsd", root, store, subjects=["subj01"], check_ncsnr=False, hash_stimuli=False)
     ids = store.stimuli("nsd")["stimulus"].tolist()
     layers = {
         "true|mean": design.features.astype(np.float32),
