@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.errors import BrainalignError, UndefinedError
-from brainalign.evaluate.cells import SELECTED, Cell, calibrate_or_reason, interval_or_none, undefined_cell
+from brainalign.evaluate.cells import (
+    SELECTED,
+    Cell,
+    calibrate_or_reason,
+    interval_or_none,
+    leaves_undefined,
+    undefined_cell,
+)
 from brainalign.evaluate.half_sampling import HalfSampling, Halves, Spread, left_out_of_all, mean_spread
 from brainalign.evaluate.panels import Panel, Subject
 from brainalign.evaluate.pattern_bounds import Bound, bound_between_subjects, bound_from_repeats
@@ -69,18 +76,39 @@ def similarity_cells(panel: Panel, metric: Metric, tick: Callable[[int], None] =
 
     Returns one cell for each subject, ROI and layer, and one ``selected`` cell for each subject and ROI: the layer is
     chosen on one part of the stimuli and scored on the other, and the parts are averaged.
+    What these data leave undefined is a cell without a value and with the reason.
     Cost: one preparation for each layer and ROI; scores, intervals and nulls are products of what was prepared.
     """
     form = metric.form
     assert form is not None, f"{metric.id} has no shared form"
+    try:
+        return _similarity_cells(panel, metric, form, tick)
+    except BrainalignError as error:
+        if not leaves_undefined(error):
+            raise
+        targets = [
+            _Target(s, roi, None, Ceiling.absent(str(error)), None, None) for s in panel.subjects for roi in s.rois
+        ]
+        return [
+            cell for layer in [*panel.layers, SELECTED] for cell in _undefined(panel, metric, targets, layer, error)
+        ]
+
+
+def _similarity_cells(panel: Panel, metric: Metric, form: PairForm, tick: Callable[[int], None]) -> list[Cell]:
     permutations = _permutations(panel)
     targets, cells = _targets(panel, metric, form)
-    names = list(panel.layers)
+    names, known = list(panel.layers), []
     size = max(1, GRAM_BUDGET // (8 * panel.n**2))
     sampling = None if form.smooth else HalfSampling(form, metric.chance, panel.n, panel.groups, panel.benchmark)
     for start in range(0, len(names), size):
-        batch = names[start : start + size]
-        prepared = [form.prepare(panel.layers[name]) for name in batch]
+        prepared, batch = [], []
+        for name in names[start : start + size]:
+            try:
+                prepared.append(form.prepare(panel.layers[name]))
+                batch.append(name)
+            except UndefinedError as error:
+                cells += _undefined(panel, metric, targets, name, error)
+        known += batch
         spreads = None if sampling is None else sampling.spreads(prepared, [(t.prepared, t.halves) for t in targets])
         left_out = _left_out(form, prepared, [target.prepared for target in targets], panel.blocks, panel.n)
         for t, target in enumerate(targets):
@@ -88,7 +116,14 @@ def similarity_cells(panel: Panel, metric: Metric, tick: Callable[[int], None] =
             cells += _layer_cells(panel, metric, form, batch, prepared, target, permutations, left_out[t], some)
             tick(len(batch))
         _score_folds(panel, form, prepared, targets)
-    return cells + _selected_cells(panel, metric, form, names, targets)
+    if not known:
+        return cells + _undefined(panel, metric, targets, SELECTED, UndefinedError("no layer has a score"))
+    return cells + _selected_cells(panel, metric, form, known, targets)
+
+
+def _undefined(panel: Panel, metric: Metric, targets: list[_Target], layer: str, error: BrainalignError) -> list[Cell]:
+    described = (target.describe(panel, metric, layer, panel.n) for target in targets)
+    return [undefined_cell(about, len(panel.blocks), error) for about in described]
 
 
 def _permutations(panel: Panel) -> IndexArray | None:
@@ -116,8 +151,7 @@ def _targets(panel: Panel, metric: Metric, form: PairForm) -> tuple[list[_Target
                 targets.append(target)
             except BrainalignError as error:
                 for layer in [*panel.layers, SELECTED]:
-                    described = target.describe(panel, metric, layer, panel.n)
-                    cells.append(undefined_cell(described, len(panel.blocks), error))
+                    cells += _undefined(panel, metric, [target], layer, error)
     return targets, cells
 
 
