@@ -62,13 +62,13 @@ def interval_or_none(value: float, left_out: FloatArray, sizes: Sequence[int], n
 
 
 def calibrate_or_reason(
-    value: float, null: FloatArray | None, moments: tuple[float, float] | None
+    value: float, null: FloatArray | None, moments: tuple[float, float] | None, *, lower: bool = False
 ) -> tuple[Calibrated | None, tuple[str, ...]]:
-    """Place a score in its null, or say why that cannot be done."""
+    """Place a score in its null, or say why that cannot be done; ``lower``: small scores are aligned."""
     if null is None or not np.isfinite(value):
         return None, ()
     try:
-        return calibrated(value, null, moments=moments, at_least=1e-12), ()
+        return calibrated(value, null, moments=moments, at_least=1e-12, lower=lower), ()
     except UndefinedError as error:
         return None, (f"z and p: {error}",)
 

@@ -172,7 +172,9 @@ def _layer_cells(
     for i, (name, a) in enumerate(zip(names, prepared, strict=True)):
         value = form.score(a, target.prepared)
         moments = form.null_moments(a, target.prepared) if panel.groups is None else None
-        null, reasons = calibrate_or_reason(value, None if nulls is None else nulls[i], moments)
+        null, reasons = calibrate_or_reason(
+            value, None if nulls is None else nulls[i], moments, lower=not metric.higher_is_better
+        )
         if nulls is None:
             reasons = ("z and p: no two sources have the same number of stimuli, so none can be exchanged",)
         interval = interval_or_none(value, left_out[i], sizes, panel.n, panel.benchmark.level)
@@ -233,7 +235,8 @@ def _fold_permutations(panel: Panel, rows: IndexArray) -> IndexArray | None:
 def _selected_cells(
     panel: Panel, metric: Metric, form: PairForm, names: list[str], targets: list[_Target]
 ) -> list[Cell]:
-    choices = [[int(np.argmax(fold.rest)) for fold in target.folds] for target in targets]
+    best = np.argmax if metric.higher_is_better else np.argmin
+    choices = [[int(best(fold.rest)) for fold in target.folds] for target in targets]
     cells = [
         _selected_cell(panel, metric, names, target, chosen) for target, chosen in zip(targets, choices, strict=True)
     ]
@@ -253,7 +256,8 @@ def _selected_cell(panel: Panel, metric: Metric, names: list[str], target: _Targ
     value = float(np.mean([fold.part[c] for fold, c in by_fold]))
     left_out = np.mean([fold.left_out[c] for fold, c in by_fold], axis=0)
     known = [drawn for fold, c in by_fold if (drawn := fold.null[c]) is not None]
-    null, reasons = calibrate_or_reason(value, np.mean(known, axis=0) if len(known) == len(by_fold) else None, None)
+    drawn_mean = np.mean(known, axis=0) if len(known) == len(by_fold) else None
+    null, reasons = calibrate_or_reason(value, drawn_mean, None, lower=not metric.higher_is_better)
     sizes = [len(block) for block in panel.blocks]
     n_part = round(float(np.mean([len(fold.rows) for fold in target.folds])))
     return Cell(

@@ -159,6 +159,15 @@ def test_a_layer_that_does_not_vary_is_undefined_and_never_chosen(tmp_path: Path
     assert all(set(choice) == {"signal|mean"} for choice in selected["choice"])
 
 
+def test_of_distances_the_smallest_is_chosen_and_counts(store: Store) -> None:
+    table = ba.score(MODEL, BENCHMARK, store, metrics=["procrustes.angular"]).table
+    signal, noise = rows(table, layer="signal|mean"), rows(table, layer="noise|mean")
+    assert signal["value"].max() < noise["value"].min()
+    assert (signal["p"] <= 0.05).all()
+    assert (signal["z"] < 0).all()
+    assert all(set(choice) == {"signal|mean"} for choice in rows(table, layer="selected")["choice"])
+
+
 def test_predictions_that_do_not_vary_score_nothing(tmp_path: Path) -> None:
     store = make_toy_store(tmp_path, subjects=("one",))
     noise = np.random.default_rng(0).standard_normal((120, 3)).astype(np.float32) * 1e-6
