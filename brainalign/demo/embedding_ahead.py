@@ -24,8 +24,8 @@ class EmbeddedAhead:
     """``model@revision`` of each network as it is embedded; while the caller works on one, others are being embedded.
 
     Small convolutions gain little from a second thread, so one process that embeds beside one that scores is faster
-    than both in turn with all cores. It starts on entering the context, from the first network on; where the caller
-    has to wait, it embeds the last ones here. What the store holds already needs no second process.
+    than both in turn with all cores. It starts on entering the context, from the second network on; the first is
+    embedded here, and where the caller would have to wait, so are the last ones. What the store holds already needs no second process.
     Leaving the context ends the other process; what it was writing goes on at the last whole chunk another time.
     If it fails, the network is embedded here, which raises the error where it can be read.
     """
@@ -42,7 +42,7 @@ class EmbeddedAhead:
         context = get_context("spawn")
         self._other, end = context.Pipe()
         beside = max(1, self._threads // 2)
-        arguments = (tuple(self._left), *self._where, beside, end)
+        arguments = (tuple(self._left[1:]), *self._where, beside, end)
         self._process = context.Process(target=_embed_in_turn, args=arguments, daemon=True)
         if len(self._left) > 1:
             self._process.start()
@@ -58,8 +58,9 @@ class EmbeddedAhead:
             self._process.join()
 
     def __iter__(self) -> Iterator[str]:
-        for model in self._known:
+        for model in [*self._known, *self._left[:1]]:
             yield _embedded(model, *self._where)
+        del self._left[:1]
         while self._left:
             name = self._next()
             self._left.remove(name.rsplit("@", 1)[0])
