@@ -15,8 +15,8 @@ import pandas as pd
 from PIL import Image
 from scipy.stats import f as f_distribution
 
+from brainalign.datasets.colour_print import colour_print
 from brainalign.datasets.image_files import open_images
-from brainalign.datasets.images import colour_print
 from brainalign.datasets.near_duplicates import print_matrix, similar_pairs
 from brainalign.datasets.splits import load_split
 from brainalign.errors import BrainalignError, ChoiceError, near_names

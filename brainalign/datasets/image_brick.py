@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from brainalign.datasets.images import colour_print
+from brainalign.datasets.colour_print import colour_print
 from brainalign.errors import DatasetError, ImageError
 
 __all__ = ["brick_shape", "describe_brick", "iter_brick", "iter_recorded"]

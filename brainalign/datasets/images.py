@@ -9,17 +9,18 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
+from brainalign.datasets.colour_print import colour_print
+from brainalign.datasets.image_brick import iter_recorded
 from brainalign.datasets.image_files import SUFFIXES, ImageSource, open_images
 from brainalign.errors import ChoiceError, DatasetError, ImageError, near_names
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["colour_print", "decode_pixels", "describe_images", "import_images", "iter_images"]
+__all__ = ["decode_pixels", "describe_images", "import_images", "iter_images"]
 
 ID_FORMS = ("stem", "name", "path")
 
@@ -112,8 +113,6 @@ def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
     if not source:
         raise DatasetError(f"stimulus set {set!r} has no images in this store, only ids.")
     if table.attrs.get("kind") == "hdf5":
-        from brainalign.datasets.image_brick import iter_recorded  # which takes colour_print from here
-
         for stimulus, pixels in iter_recorded(Path(source), table):
             yield stimulus, Image.fromarray(pixels)
         return
@@ -126,17 +125,6 @@ def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
                     "(sha256 differs); restore the file or import the images again."
                 )
             yield str(row.stimulus), decode_pixels(data, str(row.file))
-
-
-def colour_print(image: Image.Image) -> str:
-    """Return the 8 x 8 average colours of an image as 384 hexadecimal digits.
-
-    Two decoders of the same JPEG may differ in single pixels; their prints agree within a few levels.
-
-    >>> colour_print(Image.new("RGB", (20, 20), (255, 0, 16)))[:6]
-    'ff0010'
-    """
-    return np.asarray(image.convert("RGB").resize((8, 8), Image.Resampling.BOX), dtype=np.uint8).tobytes().hex()
 
 
 def _named(

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainalign.datasets.images import colour_print, decode_pixels
+from brainalign.datasets.colour_print import colour_print
+from brainalign.datasets.images import decode_pixels
 from brainalign.datasets.nsd.companions import (
     Companion,
     Presentations,

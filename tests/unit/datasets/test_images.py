@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brainalign.datasets.images import colour_print, import_images, iter_images
+from brainalign.datasets.colour_print import colour_print
+from brainalign.datasets.images import import_images, iter_images
 from brainalign.errors import ChoiceError, DatasetError, ImageError
 from brainalign.store import open_store
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from brainalign.datasets import ingest
-from brainalign.datasets.images import colour_print, iter_images
+from brainalign.datasets.colour_print import colour_print
+from brainalign.datasets.images import iter_images
 from brainalign.datasets.nsd import official_ncsnr
 from brainalign.datasets.nsd.betas import open_betas
 from brainalign.datasets.nsd.design import Design, read_design
