@@ -19,7 +19,11 @@ _HOME = {
     "mutual_knn": "brainalign.similarity",
     # encoding
     "RidgeCV": "brainalign.encoding",
+    "BandedRidgeCV": "brainalign.encoding",
     "encode": "brainalign.encoding",
+    "encode_with": "brainalign.encoding",
+    "select_layer": "brainalign.encoding",
+    "variance_partition": "brainalign.encoding",
     "EncodingResult": "brainalign.encoding",
     # geometry
     "Neighbours": "brainalign.kernels",
