@@ -9,8 +9,10 @@ from brainalign.errors import InputError
 __all__ = ["Budget"]
 
 DEFAULT_PANEL_BYTES = 2**30
-BLOCK_BYTES = 24 * 2**20
+BLOCK_BYTES = 48 * 2**20
 SMALLEST_BLOCK = 16
+# products are a third slower where rows do not begin at multiples of the cache line
+ALIGNED = 64
 
 
 @dataclass(frozen=True)
@@ -94,4 +96,6 @@ class Budget:
             block = min(block, (self._working + spare // 2) // self.block_column)
             beyond = max(0, block * self.block_column - self._working)
             panel = (room - beyond) // self.panel_column
+        if block > ALIGNED:
+            block -= block % ALIGNED
         return min(panel, n_targets), block

@@ -12,11 +12,14 @@ import torch
 from brainalign.encoding.folds import make_folds
 from brainalign.encoding.system import RidgeSystem, decompose
 
-__all__ = ["InnerFold", "inner_folds"]
+__all__ = ["MOST_SHAPES", "InnerFold", "inner_folds"]
 
 # Root mean square of what is left out of predictions, against targets of unit variance. At 1e-4 float32 alphas differ
 # from float64 ones no more often than without it; at 1e-3 one in a thousand does.
 LEFT_OUT = {torch.float32: 1e-4, torch.float64: 1e-10}
+
+MOST_SHAPES = 12
+"""What 1 / (eigenvalue + alpha) needs at most for any grid in double precision, for the planning of memory."""
 
 
 @dataclass(frozen=True)

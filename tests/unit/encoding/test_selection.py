@@ -143,4 +143,7 @@ def test_mixing_few_products_leaves_the_choice_among_many_alphas_as_it_is(n, p):
     np.testing.assert_allclose(errors[torch.float64], expected, rtol=1e-8)
     assert (errors[torch.float64].argmin(axis=0) == expected.argmin(axis=0)).all()
     np.testing.assert_allclose(errors[torch.float32], expected, rtol=2e-4)
-    assert (errors[torch.float32].argmin(axis=0) == expected.argmin(axis=0)).mean() >= 0.995
+    # alphas may differ where the curve is flat, and cost nothing there
+    choice = errors[torch.float32].argmin(axis=0)
+    assert (choice == expected.argmin(axis=0)).mean() >= 0.98
+    np.testing.assert_allclose(np.take_along_axis(expected, choice[None], axis=0)[0], expected.min(axis=0), rtol=5e-5)
