@@ -13,7 +13,7 @@ import torch
 from brainalign.encoding.block import Panel
 from brainalign.encoding.scoring import scores_from_sums
 from brainalign.encoding.system import RidgeSystem
-from brainalign.errors import UndefinedError
+from brainalign.errors import InputError, UndefinedError
 
 if TYPE_CHECKING:
     from brainalign.encoding.fit import EncodingFit
@@ -33,7 +33,7 @@ def scores_without_blocks(fit: EncodingFit, blocks: Sequence[IndexArray], quanti
     out = np.full((len(blocks), len(plan.folds), n_targets), np.nan)
     for fold, (train, test) in enumerate(plan.folds):
         deletion = _Deletion.of(plan.system(fold), train, test, blocks)
-        width = max(1, CHUNK_BYTES // deletion.bytes_per_target)
+        width = _width(deletion, plan.chunk_bytes(CHUNK_BYTES + deletion.bytes_per_alpha, out.nbytes), fold)
         for choice in np.unique(fit.choice[fold][fit.choice[fold] >= 0]):
             columns = np.flatnonzero(fit.choice[fold] == choice)
             at_alpha = _AtAlpha.of(deletion, float(plan.alphas[choice]))
@@ -44,6 +44,17 @@ def scores_without_blocks(fit: EncodingFit, blocks: Sequence[IndexArray], quanti
                 r, r2 = at_alpha.scores(y[deletion.train], y[deletion.test])
                 out[:, fold, some] = (r if quantity == "r" else r2).cpu().numpy()
     return out
+
+
+def _width(deletion: _Deletion, room: int, fold: int) -> int:
+    width = (room - deletion.bytes_per_alpha) // deletion.bytes_per_target
+    if width < 1:
+        needed = deletion.bytes_per_alpha + deletion.bytes_per_target
+        raise InputError(
+            f"max_memory leaves {max(room, 0) / 2**20:.1f} MB to leave blocks out of fold {fold}, which needs "
+            f"{needed / 2**20:.1f} MB; give more, or pass fewer blocks or fewer targets at a time."
+        )
+    return width
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,13 @@ class _Deletion:
             _Members.of(blocks, train, device),
             _Members.of(blocks, test, device),
         )
+
+    @property
+    def bytes_per_alpha(self) -> int:
+        """What is held for all targets of one alpha while it is made: see `_AtAlpha`."""
+        n_train, n_test, d = len(self.train), len(self.test), len(self.system.eigenvalues)
+        rows, longest = self.trained.mask.numel(), self.trained.mask.shape[1]
+        return 8 * (3 * n_test * n_train + 2 * rows * d + rows * (2 * n_test + 5 * longest + self.tested.mask.shape[1]))
 
     @property
     def bytes_per_target(self) -> int:
