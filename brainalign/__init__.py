@@ -38,6 +38,7 @@ _HOME = {
     "calibrate": "brainalign.metrics",
     "resample": "brainalign.metrics",
     "paired": "brainalign.metrics",
+    "paired_all": "brainalign.metrics",
     # store and flow
     "open_store": "brainalign.store",
     "average_repeats": "brainalign.store",

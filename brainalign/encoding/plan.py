@@ -220,7 +220,7 @@ class EncodingPlan:
         return FoldSolver(system, train, test, search)
 
     def chunk_bytes(self, default: int, outputs: int) -> int:
-        """Return what may be held for a while beside decompositions and results: ``default``, or what the limit leaves."""
+        """Return what may be held for a while beside systems and results: ``default``, or what the limit leaves."""
         return default if self._limit is None else min(default, self._budget.room(outputs))
 
     def panels(self, targets: torch.Tensor, width: int) -> Iterator[Panel]:

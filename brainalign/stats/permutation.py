@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.errors import ChoiceError, InputError, ShapeError, UndefinedError, near_names
-from brainalign.stats.forms import PairForm
 
-__all__ = ["Calibrated", "calibrate_callable", "calibrate_form", "calibrated", "draw_permutations"]
+__all__ = ["Calibrated", "CalibratedBest", "best_of", "calibrated", "draw_permutations"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -33,6 +32,29 @@ class Calibrated:
     p: float
     n_permutations: int = 0
     moments: str = "sampled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibratedBest(Calibrated):
+    """The best of several scores (layers, metrics) against the best of the same permutations of all.
+
+    With several metrics ``score`` and its null are in standard deviations of each metric's own null.
+
+    Attributes
+    ----------
+    best : object
+        Name of the best.
+    names : tuple
+    scores : (L,)
+        As they are.
+    p_each : (L,)
+        p of each score against the best of the permutations: corrected for the search over all.
+    """
+
+    best: Any
+    names: tuple[Any, ...]
+    scores: FloatArray
+    p_each: FloatArray
 
 
 def draw_permutations(
@@ -121,35 +143,35 @@ def calibrated(
     return Calibrated(score, mean, sd, (score - mean) / sd, p, len(values), how)
 
 
-def calibrate_form(
-    form: PairForm,
-    a: Any,
-    b: Any,
-    n: int,
-    *,
-    n_permutations: int = 1000,
-    groups: npt.ArrayLike | None = None,
-    permute: str = "within",
-    seed: int = 0,
-) -> Calibrated:
-    """Calibrate a measure in its shared form; free permutations take mean and sd in closed form where known."""
-    permutations = draw_permutations(n, n_permutations, groups=groups, permute=permute, seed=seed)
-    null = form.permuted([a], b, permutations)[0]
-    moments = form.null_moments(a, b) if groups is None else None
-    return calibrated(form.score(a, b), null, moments=moments, at_least=1e-12)
+def best_of(names: Sequence[Any], scores: npt.ArrayLike, null: npt.ArrayLike, *, standardize: bool) -> CalibratedBest:
+    """Place the best of several scores in the null of the best under the same permutations.
 
+    Parameters
+    ----------
+    names : sequence of length L
+    scores : (L,)
+    null : (L, R)
+        Column r is one permutation for all.
+    standardize : bool
+        Compare scores by their distance from their own null mean in units of its sd, observed score included, so that
+        the observed and the permuted are treated alike and p stays exact; else as they are.
 
-def calibrate_callable(
-    metric: Callable[[Any, Any], float],
-    X: npt.NDArray[Any],
-    Y: npt.NDArray[Any],
-    *,
-    n_permutations: int = 1000,
-    groups: npt.ArrayLike | None = None,
-    permute: str = "within",
-    seed: int = 0,
-) -> Calibrated:
-    """Calibrate any ``metric(X, Y)`` by recomputing it with the rows of ``Y`` permuted."""
-    permutations = draw_permutations(len(X), n_permutations, groups=groups, permute=permute, seed=seed)
-    null = [float(metric(X, Y[order])) for order in permutations]
-    return calibrated(float(metric(X, Y)), null, at_least=1e-12)
+    Raises
+    ------
+    UndefinedError
+        If a null has no spread.
+    """
+    values = np.column_stack([np.asarray(scores, np.float64), np.asarray(null, np.float64)])
+    if standardize:
+        sd = values.std(axis=1, keepdims=True)
+        if not (sd > 0).all():
+            raise UndefinedError(f"the permutation null of {names[int(np.argmin(sd))]!r} has no spread.")
+        values = (values - values.mean(axis=1, keepdims=True)) / sd
+    best = int(np.argmax(values[:, 0]))
+    largest = values[:, 1:].max(axis=0)
+    top = calibrated(float(values[best, 0]), largest, at_least=1e-12)
+    slack = 1e-12 * np.abs(values[:, 0])
+    p_each = (1 + (largest >= (values[:, 0] - slack)[:, None]).sum(axis=1)) / (len(largest) + 1)
+    return CalibratedBest(
+        **vars(top), best=names[best], names=tuple(names), scores=np.asarray(scores, np.float64), p_each=p_each
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brainalign.errors import ChoiceError, InputError, ShapeError, UndefinedError
-from brainalign.stats.permutation import calibrate_callable, calibrated, draw_permutations
+from brainalign.stats.permutation import best_of, calibrated, draw_permutations
 
 
 def test_free_permutations_are_permutations() -> None:
@@ -56,14 +56,33 @@ def test_p_counts_itself_and_null_needs_spread() -> None:
         calibrated(1.0, np.ones(10))
 
 
-def test_false_positives_of_a_correlation_are_nominal() -> None:
+def test_the_best_is_placed_among_the_best_of_the_same_permutations() -> None:
     rng = np.random.default_rng(0)
+    null = rng.standard_normal((4, 99))
+    scores = np.array([0.1, 2.0, -0.3, 1.0])
+    result = best_of(list("abcd"), scores, null, standardize=False)
+    assert (result.best, result.score) == ("b", 2.0)
+    largest = null.max(axis=0)
+    assert result.null_mean == pytest.approx(largest.mean())
+    assert result.p == result.p_each[1] == pytest.approx((1 + (largest >= 2.0).sum()) / 100)
+    assert result.p_each[3] == pytest.approx((1 + (largest >= 1.0).sum()) / 100)
+    assert result.scores.tolist() == scores.tolist()
 
-    def correlation(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.corrcoef(a[:, 0], b[:, 0])[0, 1])
 
-    hits = [
-        calibrate_callable(correlation, *rng.standard_normal((2, 20, 1)), n_permutations=99, seed=s).p <= 0.05
-        for s in range(300)
+def test_metrics_of_other_scales_are_compared_by_their_own_nulls() -> None:
+    rng = np.random.default_rng(1)
+    null = rng.standard_normal((2, 199)) * [[1.0], [100.0]] + [[0.0], [500.0]]
+    assert best_of(["small", "large"], [4.0, 550.0], null, standardize=True).best == "small"
+    assert best_of(["small", "large"], [4.0, 550.0], null, standardize=False).best == "large"
+    with pytest.raises(UndefinedError, match="null of 'large' has no spread"):
+        best_of(["small", "large"], [4.0, 1.0], np.stack([null[0], np.ones(199)]), standardize=True)
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+def test_the_best_of_many_keeps_the_nominal_rate(standardize: bool) -> None:
+    rng = np.random.default_rng(2)
+    p = [
+        best_of(range(10), values[:, 0], values[:, 1:], standardize=standardize).p
+        for values in rng.standard_normal((2000, 10, 40))
     ]
-    assert 0.02 <= np.mean(hits) <= 0.09
+    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.015)  # 3 standard errors

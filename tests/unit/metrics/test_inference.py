@@ -1,0 +1,177 @@
+"""Calibration, intervals and comparisons by id and by callable, against what they are made of."""
+
+import numpy as np
+import pytest
+
+from brainalign import encode
+from brainalign.encoding import EncodingPlan, make_folds
+from brainalign.errors import ChoiceError, InputError, PairingError
+from brainalign.metrics import calibrate, get_metric, paired, paired_all, resample
+from brainalign.stats import draw_permutations, holm
+from brainalign.stats.resampling import jackknife_interval
+
+
+def problem(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    Y = rng.standard_normal((n, 8))
+    near, far = Y[:, :6] + 0.7 * rng.standard_normal((n, 6)), Y[:, :6] + 3 * rng.standard_normal((n, 6))
+    return near, far, Y
+
+
+def correlation(a, b):
+    return float(np.corrcoef(a[:, 0], b[:, 0])[0, 1])
+
+
+FAST = ["cka.linear.debiased", "rsa.euclidean.spearman", "mutual-knn.k5"]
+
+
+@pytest.mark.parametrize("metric", [*FAST, "encoding.ridge.r", correlation])
+def test_permutations_are_recomputations(metric):
+    near, _, Y = problem()
+    function = metric if callable(metric) else get_metric(metric).function
+    result = calibrate(metric, near, Y, n_permutations=25, seed=3)
+    null = [function(near, Y[order]) for order in draw_permutations(40, 25, seed=3)]
+    assert result.score == pytest.approx(function(near, Y), abs=1e-10)
+    assert result.p == pytest.approx((1 + sum(v >= result.score for v in null)) / 26)
+    if result.moments == "sampled":
+        assert result.null_mean == pytest.approx(np.mean(null), abs=1e-8)
+
+
+def test_groups_are_exchanged_as_asked():
+    near, _, Y = problem()
+    groups = np.repeat(np.arange(10), 4)
+    result = calibrate("cka.linear.debiased", near, Y, n_permutations=30, groups=groups, permute="blocks")
+    orders = draw_permutations(40, 30, groups=groups, permute="blocks")
+    null = [get_metric("cka.linear.debiased").function(near, Y[order]) for order in orders]
+    assert result.null_mean == pytest.approx(np.mean(null))
+    assert result.moments == "sampled"
+
+
+@pytest.mark.parametrize("metric", [*FAST, "encoding.ridge.r2", correlation])
+def test_the_best_layer_meets_the_best_of_the_same_permutations(metric):
+    near, far, Y = problem()
+    layers = {"far": far, "near": near}
+    best = calibrate(metric, layers, Y, n_permutations=20, seed=1)
+    single = {name: calibrate(metric, X, Y, n_permutations=20, seed=1) for name, X in layers.items()}
+    assert best.best == "near"
+    assert best.names == ("far", "near")
+    assert best.score == pytest.approx(single["near"].score)
+    np.testing.assert_allclose(best.scores, [single["far"].score, single["near"].score])
+    assert (best.p_each >= [single["far"].p, single["near"].p]).all()
+    listed = calibrate(metric, [far, near], Y, n_permutations=20, seed=1)
+    assert (listed.best, listed.p) == (1, best.p)
+
+
+def test_the_best_of_several_k_is_sought_in_units_of_each_null():
+    near, far, Y = problem()
+    ids = ["mutual-knn.k5", "mutual-knn.k10"]
+    one = calibrate(ids, near, Y, n_permutations=50)
+    assert one.best in ids
+    assert one.score > 3
+    both = calibrate(ids, {"near": near, "far": far}, Y, n_permutations=50)
+    assert both.best[0] == "near"
+    assert len(both.names) == 4
+
+
+def test_a_nested_list_is_one_matrix():
+    near, _, Y = problem(n=8)
+    result = calibrate(correlation, near.tolist(), Y.tolist(), n_permutations=10)
+    assert result.score == pytest.approx(correlation(near, Y))
+
+
+def test_the_jackknife_of_encoding_is_that_of_its_plan():
+    near, _, Y = problem()
+    interval = resample("encoding.ridge.r", near, Y)
+    fit = EncodingPlan(near, folds=make_folds(40, 5)).fit(Y)
+    left_out = fit.leave_blocks_out([[i] for i in range(40)]).mean(axis=(1, 2))
+    expected = jackknife_interval(encode(near, Y).r.mean(), left_out, np.ones(40), 40)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("metric", [*FAST, "encoding.ridge.r", correlation])
+@pytest.mark.parametrize("method", ["jackknife", "subsample"])
+def test_each_method_serves_each_metric(metric, method):
+    near, _, Y = problem(n=30)
+    interval = resample(metric, near, Y, method=method, n=20)
+    assert interval.low < interval.estimate < interval.high
+
+
+@pytest.mark.parametrize("compare", ["pearson", "rho-a", "cosine"])
+def test_bootstrap_and_jackknife_of_rsa_agree(compare):
+    rng = np.random.default_rng(0)
+    Y = rng.standard_normal((120, 6))
+    X = Y + rng.standard_normal((120, 6))
+    metric = f"rsa.euclidean.{compare}"
+    one, other = resample(metric, X, Y, method="bootstrap", n=400), resample(metric, X, Y)
+    assert one.estimate == other.estimate
+    assert one.method == "bootstrap"
+    assert one.se == pytest.approx(other.se, rel=0.2)
+
+
+@pytest.mark.parametrize("metric", ["cka.linear.debiased", "mutual-knn.k5", "encoding.ridge.r", correlation])
+def test_the_bootstrap_is_refused_where_it_pairs_a_stimulus_with_itself(metric):
+    near, _, Y = problem()
+    with pytest.raises(ChoiceError, match="paired with itself"):
+        resample(metric, near, Y, method="bootstrap")
+
+
+@pytest.mark.parametrize("metric", ["cka.linear.debiased", "mutual-knn.k5", "encoding.ridge.r"])
+def test_subjects_are_a_second_factor(metric):
+    near, _, Y = problem()
+    rng = np.random.default_rng(5)
+    subjects = [Y + s * rng.standard_normal(Y.shape) for s in (0.3, 0.6, 1.0, 1.5)]
+    singles = [resample(metric, near, y, n=40) for y in subjects]
+    both = resample(metric, near, subjects, n=40)
+    assert both.estimate == pytest.approx(np.mean([single.estimate for single in singles]))
+    assert both.se >= np.std([single.estimate for single in singles], ddof=1) / 2 - 1e-12
+    assert "subjects" in both.method
+
+
+@pytest.mark.parametrize("metric", [*FAST, "encoding.ridge.r", correlation])
+def test_the_nearer_model_is_better_and_order_turns_the_sign(metric):
+    near, far, Y = problem()
+    one, other = paired(metric, near, far, Y, n=60), paired(metric, far, near, Y, n=60)
+    assert one.difference == pytest.approx(-other.difference)
+    assert one.low == pytest.approx(-other.high)
+    assert (one.p < 0.05) == (one.low > 0)
+    assert one.difference > 0
+    assert paired(metric, near, near, Y, n=60).difference == 0
+
+
+def test_rois_are_compared_by_one_model():
+    near, _, Y = problem()
+    noisy = Y + 3 * np.random.default_rng(3).standard_normal(Y.shape)
+    result = paired("encoding.ridge.r", near, near, Y, Y2=noisy)
+    assert result.difference == pytest.approx(encode(near, Y).r.mean() - encode(near, noisy).r.mean())
+    assert result.low > 0
+    assert paired("encoding.ridge.r", near, near, [Y, Y + 0.1 * noisy], Y2=[noisy, noisy]).difference > 0
+
+
+def test_several_comparisons_are_corrected_together():
+    near, far, Y = problem()
+    middle = near + far
+    made = paired_all("cka.linear.debiased", {"near": near, "far": far, "middle": middle}, Y)
+    assert list(made) == [("near", "far"), ("near", "middle"), ("far", "middle")]
+    single = paired("cka.linear.debiased", near, far, Y)
+    assert (made["near", "far"].low, made["near", "far"].p) == pytest.approx((single.low, single.p))
+    np.testing.assert_allclose([c.p_holm for c in made.values()], holm([c.p for c in made.values()]))
+    rois = paired_all("encoding.ridge.r", near, {"V1": Y, "V4": Y[:, ::-1] + far @ np.ones((6, 8))})
+    assert list(rois) == [("V1", "V4")]
+
+
+def test_unusable_arguments_are_refused():
+    near, far, Y = problem()
+    with pytest.raises(ChoiceError, match="method='jacknife'"):
+        resample("cka.linear.debiased", near, Y, method="jacknife")
+    with pytest.raises(ChoiceError, match="unknown"):
+        calibrate("cka", near, Y)
+    with pytest.raises(PairingError, match="layer 'b'"):
+        calibrate("cka.linear.debiased", {"a": near, "b": far[:-1]}, Y)
+    with pytest.raises(PairingError, match="X2"):
+        paired("cka.linear.debiased", near, far[:-1], Y)
+    with pytest.raises(InputError, match="at least one metric"):
+        calibrate([], near, Y)
+    with pytest.raises(InputError, match="give models as a mapping X, or ROIs"):
+        paired_all("cka.linear.debiased", near, Y)
+    with pytest.raises(InputError, match="at least two"):
+        paired_all("cka.linear.debiased", {"a": near}, Y)
