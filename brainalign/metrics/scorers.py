@@ -24,6 +24,7 @@ MetricLike = str | Callable[[Any, Any], float]
 
 METHODS = ("jackknife", "subsample", "bootstrap")
 ENCODING_FOLDS = 5
+LEAST_PAIRS = 10
 PAIRWISE = ("pearson", "spearman", "rho-a", "cosine")
 
 
@@ -68,24 +69,36 @@ class Scorer:
         return str(self.record.quantity)
 
     def _jackknife(self, ys: Sequence[Any]) -> Spread:
+        if self._plan is not None:
+            return self._encoding_jackknife(self._plan, ys)
         smooth_form = self._form if self._form is not None and self._form.smooth else None
-        closed = self.n if smooth_form is not None and self.groups is None else 100
-        blocks = make_blocks(self.n, groups=self.groups, limit=50 if self._plan is not None else closed)
+        limit = self.n if smooth_form is not None and self.groups is None else 100
+        blocks = make_blocks(self.n, groups=self.groups, limit=limit)
         full, left_out = [], []
         for y in ys:
             if smooth_form is not None:
                 b = smooth_form.prepare(y)
                 full.append(smooth_form.score(self._prepared, b))
                 left_out.append(smooth_form.leave_blocks_out(self._prepared, b, blocks))
-            elif self._plan is not None:
-                fit = self._plan.fit(to_numpy(y))
-                full.append(_mean(fit, self._quantity))
-                left_out.append(np.nanmean(fit.leave_blocks_out(blocks, quantity=self._quantity), axis=(1, 2)))
             else:
                 on_rows = self._on_rows(y)
                 full.append(on_rows(np.arange(self.n)))
                 left_out.append(np.array([on_rows(np.setdiff1d(np.arange(self.n), block)) for block in blocks]))
         return Spread.of_blocks(full, np.stack(left_out, axis=1), [len(block) for block in blocks], self.n)
+
+    def _encoding_jackknife(self, plan: EncodingPlan, ys: Sequence[Any]) -> Spread:
+        blocks = make_blocks(self.n, groups=self.groups, limit=50)
+        pairs = _pairs(blocks, plan, self.seed)
+        both = [np.concatenate([blocks[a], blocks[b]]) for a, b in pairs]
+        full, left_out = [], []
+        for y in ys:
+            fit = plan.fit(to_numpy(y))
+            full.append(_mean(fit, self._quantity))
+            left_out.append(np.nanmean(fit.leave_blocks_out([*blocks, *both], quantity=self._quantity), axis=(1, 2)))
+        values = np.stack(left_out, axis=1)
+        sizes = [len(block) for block in blocks]
+        twice = {"pairs": pairs, "pairs_left_out": values[len(blocks) :]} if len(pairs) >= LEAST_PAIRS else {}
+        return Spread.of_blocks(full, values[: len(blocks)], sizes, self.n, **twice)
 
     def _subsample(self, ys: Sequence[Any], n_samples: int) -> Spread:
         samples = half_samples(self.n, n_samples, groups=self.groups, seed=self.seed)
@@ -164,6 +177,21 @@ def permuted_scores(
 def _plan(x: Any, groups: npt.NDArray[Any] | None) -> EncodingPlan:
     """Return the plan of encoding ids; their folds are part of the score, whatever seed resamples it."""
     return EncodingPlan(x, folds=make_folds(len(x), ENCODING_FOLDS, groups=groups))
+
+
+def _pairs(blocks: Sequence[IndexArray], plan: EncodingPlan, seed: int) -> IndexArray:
+    """Return pairs of blocks (k, 2), each block in two, that leave enough stimuli in every fold together."""
+    order = np.random.default_rng(seed).permutation(len(blocks))
+    pairs = np.stack([order, np.roll(order, -1)], axis=1)
+    enough = []
+    for a, b in pairs:
+        both = np.concatenate([blocks[a], blocks[b]])
+        left = [
+            (np.isin(train, both, invert=True).sum(), np.isin(test, both, invert=True).sum())
+            for train, test in plan.folds
+        ]
+        enough.append(all(train >= 3 and test >= 2 for train, test in left))
+    return np.asarray(pairs[np.array(enough)])
 
 
 def _mean(fit: Any, quantity: str) -> float:

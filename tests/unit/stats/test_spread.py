@@ -85,3 +85,29 @@ def test_what_cannot_be_used_is_refused():
         Spread.of_samples(0.1, np.ones(5), scale=1.0, method="bootstrap")
     with pytest.raises(ShapeError, match="two blocks"):
         Spread.of_blocks(0.1, [[0.1]], [1], 3)
+
+
+@pytest.mark.parametrize(("first", "second"), [(1.0, 6.0), (3.0, 3.0), (0.0, 6.0)])
+def test_what_stimuli_do_together_is_counted_once(first, second):
+    """A statistic of pairs of stimuli, h(i, j) = a_i + a_j + c_ij, with as much variance in c as one likes."""
+    rng = np.random.default_rng(0)
+    n, plain, corrected, means = 14, [], [], []
+    pairs = np.array([(i, j) for i in range(n) for j in range(i)])
+    for _ in range(200):
+        a, c = first * rng.standard_normal(n), np.triu(second * rng.standard_normal((n, n)), 1)
+        h = (a + a[:, None]) * (1 - np.eye(n)) + c + c.T
+
+        def f(*out, h=h):
+            kept = np.setdiff1d(np.arange(n), out)
+            return h[np.ix_(kept, kept)].sum() / (len(kept) * (len(kept) - 1))
+
+        left_out = np.array([[f(i)] for i in range(n)])
+        options = {"pairs": pairs, "pairs_left_out": [f(i, j) for i, j in pairs]}
+        plain.append(Spread.of_blocks(f(), left_out, np.ones(n), n).interval().se ** 2)
+        corrected.append(Spread.of_blocks(f(), left_out, np.ones(n), n, **options).interval().se ** 2)
+        means.append(f())
+    expected = 4 * first**2 / n + 2 * second**2 / (n * (n - 1))
+    assert np.var(means) == pytest.approx(expected, rel=0.35)
+    # half of the plain variance always stays, and keeps a little too much where all of it is of pairs
+    assert 0.85 * expected < np.mean(corrected) < 1.35 * expected
+    assert np.mean(plain) - np.mean(corrected) == pytest.approx(2 * second**2 / (n * (n - 1)), rel=0.35)
