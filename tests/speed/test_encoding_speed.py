@@ -58,13 +58,12 @@ def himalaya(X, Y, folds):
 
 def alternate(name, first, second, rounds=ROUNDS):
     """Time two functions in turn; print minima and their ratio; return the last values."""
-    seconds = np.empty((rounds, 2))
+    seconds, last = np.empty((rounds, 2)), [None, None]
     for i in range(rounds):
         for j, function in enumerate((first, second)):
             start = time.perf_counter()
-            value = function()
+            last[j] = function()
             seconds[i, j] = time.perf_counter() - start
-            last = (value, None) if j == 0 else (last[0], value)
     least = seconds.min(axis=0)
     threads, load = torch.get_num_threads(), os.getloadavg()[0]
     print(f"\n{name}: {least[0]:.2f} s against {least[1]:.2f} s, {least[1] / least[0]:.2f} times as fast", end="; ")
