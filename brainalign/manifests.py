@@ -47,7 +47,6 @@ class ManifestFile(_Strict):
     path: str
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     bytes: int | None = Field(None, ge=0)
-    url: str = ""
     note: str = ""
 
 
@@ -110,7 +109,11 @@ class PublishedSplit(_Strict):
 
 
 class DownloadSource(_Strict):
-    """Where ``data get`` fetches files: an fsspec URL; ``accept_terms`` if the terms must be accepted first."""
+    """Where ``data get`` fetches files.
+
+    ``url`` is the folder that holds them, over HTTP or any URL that fsspec opens with ``options``; ``accept_terms`` if
+    the terms must be accepted first. Datasets without a rule of their own are the ``files`` of their manifest.
+    """
 
     url: str
     accept_terms: bool = False

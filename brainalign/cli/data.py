@@ -12,6 +12,7 @@ from brainalign.cli.command import command, family
 from brainalign.cli.options import StoreUrl, Subjects, settings
 from brainalign.cli.reply import Grid, Reply, cell, plain
 
+EMPTY: tuple[object, ...] = ("", [], {}, None)
 app = family("data", "Known datasets, and bringing data into the store.")
 data_import_maps.register(data_import.app)
 data_import_tools.register(data_import.app)
@@ -56,10 +57,10 @@ def _outline(manifest: dict[str, Any]) -> list[str]:
     lines = []
     for name, value in manifest.items():
         if isinstance(value, dict) and value:
-            lines += [f"{name}:", *(f"  {key}: {_one_line(item)}" for key, item in value.items())]
+            lines += [f"{name}:", *(f"  {key}: {_one_line(item)}" for key, item in value.items() if item not in EMPTY)]
         elif isinstance(value, list) and value:
             lines += [f"{name}:", *(f"  - {_one_line(item)}" for item in value)]
-        elif value not in ("", [], {}, None):
+        elif value not in EMPTY:
             lines.append(f"{name}: {cell(value)}")
     return lines
 
@@ -67,7 +68,7 @@ def _outline(manifest: dict[str, Any]) -> list[str]:
 def _one_line(item: Any) -> str:
     if not isinstance(item, dict):
         return cell(item)
-    shown = {key: value for key, value in item.items() if value not in (None, "", [], {})}
+    shown = {key: value for key, value in item.items() if value not in EMPTY}
     return ", ".join(f"{key} {_one_line(value)}" for key, value in shown.items())
 
 

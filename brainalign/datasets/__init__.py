@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ from brainalign.datasets.things import ingest_things_fmri
 from brainalign.datasets.tree_report import TreeReport
 from brainalign.datasets.volumes import import_volumes
 from brainalign.errors import ChoiceError, DatasetError, near_names
+from brainalign.manifests import load_manifest
 
 if TYPE_CHECKING:
     from brainalign.store import Store
@@ -112,7 +113,7 @@ DOWNLOADS: dict[str, Callable[..., list[Wanted]]] = {
     "nsd-imagery": imagery_files,
     "nsd-synthetic": synthetic_files,
 }
-"""Which files of a dataset its options need, where `brainalign data get` fetches them."""
+"""Which files the options of a dataset need; of all others `brainalign data get` fetches what the manifest lists."""
 
 
 def download(
@@ -129,7 +130,7 @@ def download(
     Parameters
     ----------
     dataset_id : str
-        As in `DOWNLOADS`.
+        As in the manifests.
     target : path
         Folder to be filled; give it to :func:`ingest` afterwards.
     accept_terms : bool
@@ -147,20 +148,20 @@ def download(
 
     Raises
     ------
-    ChoiceError
-        If the dataset or an option is not known; near names are offered.
+    ManifestError, ChoiceError
+        If the dataset or an option is not known (near names are offered), or the dataset is not fetched.
     InputError
         If the terms were not accepted; the message holds them.
     DatasetError
         If a file is not there, or came with another size or hash.
     """
-    if dataset_id not in DOWNLOADS:
-        raise ChoiceError(f"{dataset_id!r} is not fetched by this version.{near_names(dataset_id, DOWNLOADS)}")
-    files = DOWNLOADS[dataset_id]
-    _refuse_unknown("download", dataset_id, files, options)
-    return fetch_files(
-        dataset_id, files(**options), target, accept_terms=accept_terms, source=source, progress=progress
-    )
+    if dataset_id in DOWNLOADS:
+        _refuse_unknown("download", dataset_id, DOWNLOADS[dataset_id].__kwdefaults__ or (), options)
+        files = DOWNLOADS[dataset_id](**options)
+    else:
+        _refuse_unknown("download", dataset_id, (), options)
+        files = [Wanted(file.path, sha256=file.sha256) for file in load_manifest(dataset_id).files]
+    return fetch_files(dataset_id, files, target, accept_terms=accept_terms, source=source, progress=progress)
 
 
 def check_tree(root: str | Path, *, dataset: str | None = None) -> list[TreeReport]:
@@ -237,12 +238,14 @@ def ingest(
     if dataset_id not in DATASETS:
         raise ChoiceError(f"no reader for dataset {dataset_id!r}.{near_names(dataset_id, DATASETS)}")
     reader = DATASETS[dataset_id]
-    _refuse_unknown("reader", dataset_id, reader, options)
+    known = (reader.__kwdefaults__ or {}).keys() - {"subjects", "variant"}
+    _refuse_unknown("reader", dataset_id, known, options)
     return reader(root, store, subjects=subjects, variant=variant, **options)
 
 
-def _refuse_unknown(what: str, dataset_id: str, function: Callable[..., Any], options: dict[str, Any]) -> None:
-    known = sorted((function.__kwdefaults__ or {}).keys() - ({"subjects", "variant"} if what == "reader" else set()))
+def _refuse_unknown(what: str, dataset_id: str, known: Collection[str], options: dict[str, Any]) -> None:
     for option in options:
         if option not in known:
-            raise ChoiceError(f"the {what} of {dataset_id!r} has no option {option!r}.{near_names(option, known)}")
+            raise ChoiceError(
+                f"the {what} of {dataset_id!r} has no option {option!r}.{near_names(option, sorted(known))}"
+            )

@@ -130,14 +130,15 @@ class MapStack:
 
     def read(self, places: npt.NDArray[np.intp]) -> Array:
         """Return the maps at some places, shape (n_maps, n_places), float32 where the files hold no more."""
-        blocks = [block[:, places] for name, image in self.parts for block in _blocks(name, image, self.grid)]
-        kinds = {np.dtype(block.dtype) for block in blocks}
-        exact = all(k.itemsize <= 4 if k.kind == "f" else k.itemsize <= 2 for k in kinds)
-        values = np.empty((self.n_maps, len(places)), dtype=np.float32 if exact else np.float64)
+        values: Array = np.empty((self.n_maps, len(places)), dtype=np.float32)
         start = 0
-        for block in blocks:
-            values[start : start + len(block)] = block
-            start += len(block)
+        for name, image in self.parts:
+            for block in _blocks(name, image, self.grid):
+                kind, size = block.dtype.kind, block.dtype.itemsize
+                if not (size <= 4 if kind == "f" else size <= 2):  # float32 would round
+                    values = values.astype(np.float64, copy=False)
+                values[start : start + len(block)] = block[:, places]
+                start += len(block)
         return values
 
     def one(self) -> Array:

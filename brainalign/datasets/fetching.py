@@ -24,6 +24,7 @@ class Wanted:
 
     path: str
     required: bool = True
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,12 @@ def fetch_files(
     remote = open_remote(url, manifest.download.options if source is None else {})
     report = DownloadReport(dataset, url, str(target))
     missing = _look(remote, wanted, Path(target), report)
+    known = {want.path: want.sha256 for want in wanted}
     total = sum(file.n_bytes for file in missing.values())
     require_free(Path(target), sum(file.n_bytes - _size(_part(Path(target) / path)) for path, file in missing.items()))
     done = 0
     for path, file in missing.items():
-        for step in _fetch(remote, path, file, Path(target) / path):
+        for step in _fetch(remote, path, file, Path(target) / path, known[path]):
             if progress is not None:
                 progress(dataset, done + step, total)
         done += file.n_bytes
@@ -136,7 +138,7 @@ def _look(
     return missing
 
 
-def _fetch(remote: RemoteFiles, path: str, file: RemoteFile, place: Path) -> Iterator[int]:
+def _fetch(remote: RemoteFiles, path: str, file: RemoteFile, place: Path, sha256: str | None) -> Iterator[int]:
     """Fetch one file; yield the bytes that are there after each block."""
     place.parent.mkdir(parents=True, exist_ok=True)
     part = _part(place)
@@ -153,9 +155,10 @@ def _fetch(remote: RemoteFiles, path: str, file: RemoteFile, place: Path) -> Ite
             out.write(block)
             start = stop
             yield start
-    if file.md5 is not None and _md5(part) != file.md5:
-        part.unlink()
-        raise DatasetError(f"{remote.url}/{path} came with another MD5 than the server states; call again.")
+    for name, said, whose in (("md5", file.md5, "the server"), ("sha256", sha256, "the manifest")):
+        if said is not None and _hash(part, name) != said:
+            part.unlink()
+            raise DatasetError(f"{remote.url}/{path} came with another {name} than {whose} states; call again.")
     part.replace(place)
 
 
@@ -167,6 +170,6 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _md5(path: Path) -> str:
+def _hash(path: Path, name: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()

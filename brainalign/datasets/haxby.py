@@ -14,6 +14,7 @@ from brainalign.datasets.deposit import deposit_responses
 from brainalign.datasets.region_images import read_mask, read_regions
 from brainalign.datasets.report import IngestReport
 from brainalign.datasets.shipped_files import chosen, tree_root
+from brainalign.datasets.stimulus_sets import extend_stimuli
 from brainalign.errors import DatasetError
 from brainalign.manifests import load_manifest
 
@@ -79,11 +80,9 @@ def ingest_haxby(
     there = sorted(path.name for path in folder.glob("subj*") if path.is_dir())
     ready = {one: _presentations(folder, one, where, shift) for one in chosen("subject", subjects, there)}
     shown = {stimulus for found in ready.values() for stimulus in found.rows["stimulus"]}
-    others = sorted(shown - set(CATEGORIES))
-    if others:
-        raise DatasetError(f"{folder} has labels that are no category: {', '.join(others)}; they are {CATEGORIES}.")
     attrs = {"licence": manifest.licence}
-    store.put_stimuli(DATASET, pd.DataFrame({"stimulus": CATEGORIES}), attrs=attrs)
+    names = [*CATEGORIES, *sorted(shown - set(CATEGORIES))]
+    table = extend_stimuli(store, DATASET, pd.DataFrame({"stimulus": names}), attrs=attrs)
     reports = [
         deposit_responses(
             store,
@@ -100,7 +99,7 @@ def ingest_haxby(
         )
         for subject, found in ready.items()
     ]
-    return IngestReport(DATASET, {DATASET: len(CATEGORIES)}, tuple(reports))
+    return IngestReport(DATASET, {DATASET: len(table)}, tuple(reports))
 
 
 def _presentations(folder: Path, subject: str, neuroids: str, shift: int) -> Presentations:

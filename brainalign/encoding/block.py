@@ -57,6 +57,7 @@ class FoldSolver:
         predicted = self._predict @ b
         shift = predicted[-1].double() + y_train.mean(dim=0, dtype=torch.float64)
         r, r2 = column_scores(predicted[:-1], shift, y_test, scale)
+        r = torch.where(varies, r, torch.nan)
         return SolvedBlock(r, r2, inner_r2, torch.where(varies, choice, -1), predicted[:-1], shift)
 
 

@@ -32,7 +32,8 @@ class EncodingFit:
     Attributes
     ----------
     r, r2 : (folds, v)
-        Held-out Pearson correlation and coefficient of determination; NaN where undefined (constant responses).
+        Held-out Pearson correlation and coefficient of determination; NaN where
+        undefined (responses constant in the training or test rows); r of predictions that do not vary is 0.
     alpha : (folds, v)
         Chosen alpha; NaN where the target is constant in the training rows.
     inner_r2 : (folds, v)

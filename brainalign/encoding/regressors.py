@@ -92,6 +92,7 @@ def encode_with(
         predicted = _predicted(model, features[len(train) :], (len(test), y.shape[1]))
         shift = predicted.mean(dim=0)
         r, r2 = column_scores(predicted - shift, shift, y[test], scale)
+        r = torch.where(y[train].amin(dim=0) < y[train].amax(dim=0), r, torch.nan)
         scores["fold_r"][fold], scores["fold_r2"][fold] = r.numpy(), r2.numpy()
         for name, attribute in (("alpha", "alpha_"), ("inner_r2", "inner_r2_")):
             scores[name][fold] = getattr(model, attribute, np.nan)

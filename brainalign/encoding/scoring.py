@@ -26,7 +26,8 @@ def column_scores(
     Returns
     -------
     r, r2 : (v,)
-        NaN where the responses, or for r the predictions, do not vary.
+        NaN where the responses do not vary. Predictions that do not vary, as those of a target that nothing predicts at
+        the largest alpha, have r = 0: leaving such targets out would raise the mean over the others.
     """
     p, y = predicted.double(), observed.double()
     mean = y.mean(dim=0)
@@ -64,6 +65,7 @@ def _ratios(
     pp: torch.Tensor, yy: torch.Tensor, py: torch.Tensor, offset: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     nan = torch.full_like(yy, torch.nan)
-    r = torch.where((pp > 0) & (yy > 0), py / (pp.sqrt() * yy.sqrt()), nan)
+    predicted = torch.where(pp > 0, py / (pp.sqrt() * yy.sqrt()), 0.0)
+    r = torch.where(yy > 0, predicted, nan)
     r2 = torch.where(yy > 0, 1 - (pp - 2 * py + yy + offset) / yy, nan)
     return r, r2

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainalign.errors import BrainalignError, UndefinedError
+from brainalign.errors import BrainalignError, InputError, ShapeError, UndefinedError
 from brainalign.evaluate.half_sampling import Spread
 from brainalign.metrics import Metric
 from brainalign.stats import Calibrated, Ceiling, Interval, jackknife_interval
@@ -62,13 +62,13 @@ def interval_or_none(value: float, left_out: FloatArray, sizes: Sequence[int], n
 
 
 def calibrate_or_reason(
-    value: float, null: FloatArray | None, moments: tuple[float, float] | None
+    value: float, null: FloatArray | None, moments: tuple[float, float] | None, *, lower: bool = False
 ) -> tuple[Calibrated | None, tuple[str, ...]]:
-    """Place a score in its null, or say why that cannot be done."""
+    """Place a score in its null, or say why that cannot be done; ``lower``: small scores are aligned."""
     if null is None or not np.isfinite(value):
         return None, ()
     try:
-        return calibrated(value, null, moments=moments, at_least=1e-12), ()
+        return calibrated(value, null, moments=moments, at_least=1e-12, lower=lower), ()
     except UndefinedError as error:
         return None, (f"z and p: {error}",)
 
@@ -120,8 +120,14 @@ def result_row(cell: Cell, metric: Metric, sizes: Sequence[int], level: float) -
         "n_excluded": cell.n_excluded,
         "n_repeats": _number(ceiling.n_repeats),
         "choice": list(cell.choice) if cell.choice is not None else None,
-        "reason": "; ".join(cell.reasons) or None,
+        "reason": "; ".join(_reasons(cell)) or None,
     }
+
+
+def _reasons(cell: Cell) -> tuple[str, ...]:
+    if np.isfinite(cell.value) or cell.reasons:
+        return cell.reasons
+    return ("value: the score is undefined for these responses",)
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,11 @@ def block_table(cells: Sequence[Cell], sizes: Sequence[int]) -> pd.DataFrame:
         )
     columns = ["subject", "roi", "layer", "block", "n_left_out", "value", "normalised"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def leaves_undefined(error: BrainalignError) -> bool:
+    """Whether an error means that these data are too few or too uniform for a measure, and not that they are bad."""
+    return isinstance(error, (UndefinedError, ShapeError)) or type(error) is InputError
 
 
 def undefined_cell(cell_of: dict[str, Any], n_blocks: int, error: BrainalignError) -> Cell:

@@ -11,8 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainalign.encoding import EncodingFit, EncodingPlan
-from brainalign.errors import ResponseKindError, UndefinedError
-from brainalign.evaluate.cells import SELECTED, Cell, calibrate_or_reason, interval_or_none, undefined_cell
+from brainalign.errors import BrainalignError, ResponseKindError, UndefinedError
+from brainalign.evaluate.cells import (
+    SELECTED,
+    Cell,
+    calibrate_or_reason,
+    interval_or_none,
+    leaves_undefined,
+    undefined_cell,
+)
 from brainalign.evaluate.panels import Panel, Subject, absent_ceiling
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling
@@ -69,15 +76,31 @@ def encoding_cells(
     are left out and counted. The ``selected`` cell takes in each fold the layer with the best cross-validated score
     on the training stimuli. Cost: one decomposition for each layer and fold, then products with all targets.
     """
-    if any(subject.kind != "responses" for subject in panel.subjects):
-        return _refused(panel, metrics)
+    try:
+        if any(subject.kind != "responses" for subject in panel.subjects):
+            raise ResponseKindError("encoding needs the responses themselves; this dataset holds RDMs only")
+        return _encoding_cells(panel, metrics, tick)
+    except BrainalignError as error:
+        if not leaves_undefined(error):
+            raise
+        return _undefined_cells(panel, metrics, error)
+
+
+def _encoding_cells(panel: Panel, metrics: Sequence[Metric], tick: Callable[[int], None]) -> EncodingCells:
     Y, targets = stack_targets(panel)
     cells: dict[str, list[Cell]] = {metric.id: [] for metric in metrics}
     neuroids = []
     permutations = _permutations(panel)
+    known = []
     for layer, X in panel.layers.items():
-        plan = EncodingPlan(X, folds=panel.folds, seed=panel.benchmark.seed)
-        fit = plan.fit(Y)
+        try:
+            plan = EncodingPlan(X, folds=panel.folds, seed=panel.benchmark.seed)
+            fit = plan.fit(Y)
+        except UndefinedError as error:  # a layer that does not vary
+            for metric in metrics:
+                cells[metric.id] += [_undefined_cell(panel, metric, target, layer, error) for target in targets]
+            continue
+        known.append(layer)
         scores = _layer_scores(panel, plan, fit, Y, targets, metrics, permutations)
         for target, layer_scores in zip(targets, scores, strict=True):
             target.layers.append(layer_scores)
@@ -85,20 +108,26 @@ def encoding_cells(
                 cells[metric.id].append(_layer_cell(panel, metric, target, layer, layer_scores))
         neuroids.append(_neuroid_table(layer, fit, targets))
         tick(len(targets))
+    if not known:
+        raise UndefinedError("no layer varies over the training stimuli of every fold")
     for target in targets:
         for metric in metrics:
-            cells[metric.id].append(_selected_cell(panel, metric, target))
+            cells[metric.id].append(_selected_cell(panel, metric, target, known))
     return EncodingCells(cells, pd.concat(neuroids, ignore_index=True))
 
 
-def _refused(panel: Panel, metrics: Sequence[Metric]) -> EncodingCells:
-    error = ResponseKindError("encoding needs the responses themselves; this dataset holds RDMs only")
+def _undefined_cell(panel: Panel, metric: Metric, target: _Target, layer: str, error: UndefinedError) -> Cell:
+    about = _describe(panel, metric, target.subject, target.roi, layer, target.ceiling)
+    return undefined_cell(about, len(panel.blocks), error)
+
+
+def _undefined_cells(panel: Panel, metrics: Sequence[Metric], error: BrainalignError) -> EncodingCells:
     cells: dict[str, list[Cell]] = {metric.id: [] for metric in metrics}
     for metric in metrics:
         for subject in panel.subjects:
             for roi in subject.rois:
                 for layer in [*panel.layers, SELECTED]:
-                    about = _describe(panel, metric, subject, roi, layer, Ceiling.absent("RDMs only"))
+                    about = _describe(panel, metric, subject, roi, layer, Ceiling.absent(str(error)))
                     cells[metric.id].append(undefined_cell(about, len(panel.blocks), error))
     columns = ["subject", "roi", "layer", "neuroid", "r", "r2", "alpha", "ceiling"]
     return EncodingCells(cells, pd.DataFrame(columns=columns))
@@ -190,8 +219,9 @@ def _layer_scores(
     scores = [_LayerScores(_mean_over(inner, target.included), {}, {}, {}) for target in targets]
     quantities = [str(metric.quantity) for metric in metrics]
     for quantity in quantities:
-        full = getattr(fit, quantity)
-        left_out = fit.leave_blocks_out(panel.blocks, quantity=quantity)
+        # responses that do not vary in one fold score 0 there, as in the null
+        full = np.nan_to_num(getattr(fit, quantity))
+        left_out = np.nan_to_num(fit.leave_blocks_out(panel.blocks, quantity=quantity))
         for target, layer in zip(targets, scores, strict=True):
             layer.value[quantity] = _mean_over(full, target.included)
             layer.left_out[quantity] = _mean_over(left_out, target.included)
@@ -213,19 +243,18 @@ def _layer_cell(panel: Panel, metric: Metric, target: _Target, layer: str, score
         target,
         layer,
         float(scores.value[quantity].mean()),
-        np.nanmean(scores.left_out[quantity], axis=1),
+        scores.left_out[quantity].mean(axis=1),
         None if null is None else null.mean(axis=1),
         None,
     )
 
 
-def _selected_cell(panel: Panel, metric: Metric, target: _Target) -> Cell:
+def _selected_cell(panel: Panel, metric: Metric, target: _Target, names: list[str]) -> Cell:
     quantity = str(metric.quantity)
-    names = list(panel.layers)
     chosen = np.argmax([layer.inner for layer in target.layers], axis=0)
     by_fold = list(enumerate(chosen))
     value = float(np.mean([target.layers[c].value[quantity][f] for f, c in by_fold]))
-    left_out = np.nanmean([target.layers[c].left_out[quantity][:, f] for f, c in by_fold], axis=0)
+    left_out = np.mean([target.layers[c].left_out[quantity][:, f] for f, c in by_fold], axis=0)
     choice = tuple(names[c] for c in chosen)
     null = _selected_null(target, quantity)
     return _cell(panel, metric, target, SELECTED, value, np.asarray(left_out), null, choice)

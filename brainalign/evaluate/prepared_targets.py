@@ -50,12 +50,13 @@ def _prepare(panel: Panel, metric: Metric, subject: Subject, roi: str) -> Prepar
     assert form is not None, f"{metric.id} has no shared form"
     whole = form.prepare_rdm(subject.rdms[roi]) if subject.kind == "rdms" else form.prepare(subject.matrix(roi))
     folds = [(form.restrict(whole, rest), form.restrict(whole, part)) for rest, part in panel.selection_folds]
-    return PreparedTarget(whole, folds, _halves(panel, form, subject, roi))
+    return PreparedTarget(whole, folds, _halves(panel, metric, form, subject, roi))
 
 
-def _halves(panel: Panel, form: PairForm, subject: Subject, roi: str) -> Halves | None:
-    """Means over half of the repeats, for measures that have no ceiling to be divided by."""
-    repeats = subject.roi_repeats(roi) if not form.smooth else None
+def _halves(panel: Panel, metric: Metric, form: PairForm, subject: Subject, roi: str) -> Halves | None:
+    """Means over half of the repeats, for measures without a ceiling that sink to a known chance."""
+    extrapolates = not form.smooth and np.isfinite(metric.chance(panel.n))
+    repeats = subject.roi_repeats(roi) if extrapolates else None
     return None if repeats is None else Halves.of(form, repeats, panel.benchmark.seed)
 
 

@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.errors import BrainalignError, UndefinedError
-from brainalign.evaluate.cells import SELECTED, Cell, calibrate_or_reason, interval_or_none, undefined_cell
+from brainalign.evaluate.cells import (
+    SELECTED,
+    Cell,
+    calibrate_or_reason,
+    interval_or_none,
+    leaves_undefined,
+    undefined_cell,
+)
 from brainalign.evaluate.half_sampling import HalfSampling, Halves, Spread, left_out_of_all, mean_spread
 from brainalign.evaluate.panels import Panel, Subject
 from brainalign.evaluate.pattern_bounds import Bound, bound_between_subjects, bound_from_repeats
@@ -69,18 +76,39 @@ def similarity_cells(panel: Panel, metric: Metric, tick: Callable[[int], None] =
 
     Returns one cell for each subject, ROI and layer, and one ``selected`` cell for each subject and ROI: the layer is
     chosen on one part of the stimuli and scored on the other, and the parts are averaged.
+    What these data leave undefined is a cell without a value and with the reason.
     Cost: one preparation for each layer and ROI; scores, intervals and nulls are products of what was prepared.
     """
     form = metric.form
     assert form is not None, f"{metric.id} has no shared form"
+    try:
+        return _similarity_cells(panel, metric, form, tick)
+    except BrainalignError as error:
+        if not leaves_undefined(error):
+            raise
+        targets = [
+            _Target(s, roi, None, Ceiling.absent(str(error)), None, None) for s in panel.subjects for roi in s.rois
+        ]
+        return [
+            cell for layer in [*panel.layers, SELECTED] for cell in _undefined(panel, metric, targets, layer, error)
+        ]
+
+
+def _similarity_cells(panel: Panel, metric: Metric, form: PairForm, tick: Callable[[int], None]) -> list[Cell]:
     permutations = _permutations(panel)
     targets, cells = _targets(panel, metric, form)
-    names = list(panel.layers)
+    names, known = list(panel.layers), []
     size = max(1, GRAM_BUDGET // (8 * panel.n**2))
     sampling = None if form.smooth else HalfSampling(form, metric.chance, panel.n, panel.groups, panel.benchmark)
     for start in range(0, len(names), size):
-        batch = names[start : start + size]
-        prepared = [form.prepare(panel.layers[name]) for name in batch]
+        prepared, batch = [], []
+        for name in names[start : start + size]:
+            try:
+                prepared.append(form.prepare(panel.layers[name]))
+                batch.append(name)
+            except UndefinedError as error:
+                cells += _undefined(panel, metric, targets, name, error)
+        known += batch
         spreads = None if sampling is None else sampling.spreads(prepared, [(t.prepared, t.halves) for t in targets])
         left_out = _left_out(form, prepared, [target.prepared for target in targets], panel.blocks, panel.n)
         for t, target in enumerate(targets):
@@ -88,7 +116,14 @@ def similarity_cells(panel: Panel, metric: Metric, tick: Callable[[int], None] =
             cells += _layer_cells(panel, metric, form, batch, prepared, target, permutations, left_out[t], some)
             tick(len(batch))
         _score_folds(panel, form, prepared, targets)
-    return cells + _selected_cells(panel, metric, form, names, targets)
+    if not known:
+        return cells + _undefined(panel, metric, targets, SELECTED, UndefinedError("no layer has a score"))
+    return cells + _selected_cells(panel, metric, form, known, targets)
+
+
+def _undefined(panel: Panel, metric: Metric, targets: list[_Target], layer: str, error: BrainalignError) -> list[Cell]:
+    described = (target.describe(panel, metric, layer, panel.n) for target in targets)
+    return [undefined_cell(about, len(panel.blocks), error) for about in described]
 
 
 def _permutations(panel: Panel) -> IndexArray | None:
@@ -116,8 +151,7 @@ def _targets(panel: Panel, metric: Metric, form: PairForm) -> tuple[list[_Target
                 targets.append(target)
             except BrainalignError as error:
                 for layer in [*panel.layers, SELECTED]:
-                    described = target.describe(panel, metric, layer, panel.n)
-                    cells.append(undefined_cell(described, len(panel.blocks), error))
+                    cells += _undefined(panel, metric, [target], layer, error)
     return targets, cells
 
 
@@ -138,7 +172,9 @@ def _layer_cells(
     for i, (name, a) in enumerate(zip(names, prepared, strict=True)):
         value = form.score(a, target.prepared)
         moments = form.null_moments(a, target.prepared) if panel.groups is None else None
-        null, reasons = calibrate_or_reason(value, None if nulls is None else nulls[i], moments)
+        null, reasons = calibrate_or_reason(
+            value, None if nulls is None else nulls[i], moments, lower=not metric.higher_is_better
+        )
         if nulls is None:
             reasons = ("z and p: no two sources have the same number of stimuli, so none can be exchanged",)
         interval = interval_or_none(value, left_out[i], sizes, panel.n, panel.benchmark.level)
@@ -199,7 +235,8 @@ def _fold_permutations(panel: Panel, rows: IndexArray) -> IndexArray | None:
 def _selected_cells(
     panel: Panel, metric: Metric, form: PairForm, names: list[str], targets: list[_Target]
 ) -> list[Cell]:
-    choices = [[int(np.argmax(fold.rest)) for fold in target.folds] for target in targets]
+    best = np.argmax if metric.higher_is_better else np.argmin
+    choices = [[int(best(fold.rest)) for fold in target.folds] for target in targets]
     cells = [
         _selected_cell(panel, metric, names, target, chosen) for target, chosen in zip(targets, choices, strict=True)
     ]
@@ -219,7 +256,8 @@ def _selected_cell(panel: Panel, metric: Metric, names: list[str], target: _Targ
     value = float(np.mean([fold.part[c] for fold, c in by_fold]))
     left_out = np.mean([fold.left_out[c] for fold, c in by_fold], axis=0)
     known = [drawn for fold, c in by_fold if (drawn := fold.null[c]) is not None]
-    null, reasons = calibrate_or_reason(value, np.mean(known, axis=0) if len(known) == len(by_fold) else None, None)
+    drawn_mean = np.mean(known, axis=0) if len(known) == len(by_fold) else None
+    null, reasons = calibrate_or_reason(value, drawn_mean, None, lower=not metric.higher_is_better)
     sizes = [len(block) for block in panel.blocks]
     n_part = round(float(np.mean([len(fold.rows) for fold in target.folds])))
     return Cell(

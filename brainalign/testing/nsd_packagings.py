@@ -68,13 +68,15 @@ def make_mindeye1_tree(root: str | Path, *, n_voxels: int = 7, seed: int = 0) ->
     return PackagingTruth(folder, np.concatenate(values), images)
 
 
-def make_mindeye2_tree(root: str | Path, *, n_trials: int = 24, n_voxels: int = 9, seed: int = 0) -> PackagingTruth:
+def make_mindeye2_tree(
+    root: str | Path, *, n_trials: int = 24, n_images: int = 9, n_voxels: int = 9, seed: int = 0
+) -> PackagingTruth:
     """Write betas of ``subj01`` and behaviour tars: train, test, and new_test, which shares trials with both."""
     rng = np.random.default_rng(seed)
     root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
     betas = rng.standard_normal((n_trials, n_voxels)).astype(np.float32)
-    images = [int(i) for i in rng.permutation(np.resize(np.arange(9) * 811, n_trials))]
+    images = [int(i) for i in rng.permutation(np.resize(np.arange(n_images) * 811, n_trials))]
     with h5py.File(root / "betas_all_subj01_fp32_renorm.hdf5", "w") as file:
         file["betas"] = betas
     rows = np.full((n_trials, 17), -1.0)

@@ -95,3 +95,20 @@ def test_features_of_another_tool(lab: Path) -> None:
     make_net2brain_folder(lab / "n2b")
     answer = _json("features", "n2b", "--model", "net", "--stimuli-set", "photos")
     assert (answer["n_stimuli"], answer["format"]) == (5, "net2brain")
+
+
+def test_a_split_and_an_audit(lab: Path) -> None:
+    store = open_store(lab / "store")
+    ids = [f"im{i:02d}" for i in range(30)]
+    store.put_stimuli("set", pd.DataFrame({"stimulus": ids}))
+    np.save("m.npy", np.random.default_rng(0).normal(size=(30, 4)))
+    Path("ids.txt").write_text("\n".join(ids))
+    options = ["--dataset", "lab", "--subject", "s1", "--stimuli", "ids.txt", "--stimuli-set", "set", "--averaged", "2"]
+    _json("responses", "m.npy", *options)
+    made = json.loads(CliRunner().invoke(build_app(), ["data", "split", "set", "random", "--json"]).stdout)
+    assert [len(variant["test_ids"]) for variant in made["variants"]] == [6] * 5
+    table = CliRunner().invoke(build_app(), ["data", "split", "set", "random"]).stdout
+    assert "set: random.v1" in table
+    audit = CliRunner().invoke(build_app(), ["data", "audit", "lab", "--split", "random.v1", "--json"])
+    assert (audit.exit_code, json.loads(audit.stdout)["passed"]) == (0, True)
+    assert CliRunner().invoke(build_app(), ["data", "audit", "lab", "--split", "tau.v1"]).exit_code == 1

@@ -90,6 +90,15 @@ def test_haxby_options_and_damage(store, tmp_path):
         ingest("haxby", tmp_path / "elsewhere", store)
 
 
+def test_haxby_labels_beyond_the_eight_categories_are_stimuli_too(store, tmp_path):
+    truth = make_haxby_tree(tmp_path)
+    path = truth.root / "subj1" / "labels.txt"
+    path.write_text(path.read_text().replace("shoe", "boot"))
+    report = ingest("haxby", tmp_path, store)
+    assert report.stimulus_sets == {"haxby": 9}
+    assert "boot" in set(store.responses("haxby", "subj1")["stimulus"].values)
+
+
 def test_miyawaki_patterns_shift_by_two(store, tmp_path):
     truth = make_miyawaki_tree(tmp_path)
     report = ingest("miyawaki2008", tmp_path, store)

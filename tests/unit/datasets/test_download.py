@@ -7,6 +7,7 @@ import shutil
 import threading
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from brainalign.cli.app import build_app
@@ -110,7 +111,7 @@ def test_a_broken_download_goes_on_where_it_broke_off(server, bucket, tmp_path, 
 
 def test_what_comes_is_checked(server, tmp_path):
     server.lies.add("nsdgeneral.nii.gz")
-    with pytest.raises(DatasetError, match=r"nsdgeneral\.nii\.gz came with another MD5"):
+    with pytest.raises(DatasetError, match=r"nsdgeneral\.nii\.gz came with another md5 than the server"):
         fetch("nsd", tmp_path / "nsd", accept_terms=True, source=server.url, **ONE)
     server.lies.clear()
     server.broken.add("nsdgeneral.nii.gz")
@@ -134,7 +135,7 @@ def test_what_is_not_there(server, tmp_path):
         fetch("nsd", tmp_path, accept_terms=True, source=server.url, subjects=["subj4"])
     with pytest.raises(ChoiceError, match=r"no option 'session'.*Did you mean 'sessions'"):
         fetch("nsd", tmp_path, accept_terms=True, session=1)
-    with pytest.raises(ChoiceError, match="not fetched by this version"):
+    with pytest.raises(ChoiceError, match="objects92 is not fetched by this command; it lies at"):
         fetch("objects92", tmp_path)
     with pytest.raises((DatasetError, MissingDependencyError), match="nosuchscheme"):
         fetch("nsd", tmp_path, accept_terms=True, source="nosuchscheme://x", **ONE)
@@ -146,3 +147,20 @@ def test_the_files_of_every_space():
     assert "nsddata/freesurfer/fsaverage/label/lh.streams.mgz" in names
     assert len([n for n in (w.path for w in nsd_files(subjects=["subj03"])) if "betas_session" in n]) == 32
     assert len([w for w in synthetic_files(subjects=["subj01"], stimuli=True) if w.path.endswith("png")]) == 284
+
+
+def test_the_files_of_a_manifest(tmp_path, monkeypatch):
+    """Of a dataset without a rule of its own the listed files are fetched, and their hashes are those of the list."""
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "a.bin").write_bytes(b"numbers")
+    files = [{"path": "a.bin", "sha256": hashlib.sha256(b"numbers").hexdigest()}]
+    lab = {"id": "lab", "title": "t", "citation": [], "licence": "CC0", "terms": "none", "location": "here"}
+    lab |= {"kind": "responses", "stimuli": "some", "files": files, "download": {"url": f"file://{there}"}}
+    monkeypatch.setenv("BRAINALIGN_MANIFESTS", str(tmp_path))
+    (tmp_path / "lab.yaml").write_text(yaml.safe_dump(lab))
+    assert fetch("lab", tmp_path / "here").fetched == ["a.bin"]
+    assert (tmp_path / "here" / "a.bin").read_bytes() == b"numbers"
+    (there / "a.bin").write_bytes(b"changed!")
+    with pytest.raises(DatasetError, match="another sha256 than the manifest states"):
+        fetch("lab", tmp_path / "again")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.cross_decomposition import PLSRegression
+from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import StandardScaler
@@ -23,6 +24,18 @@ def test_ridge_gives_what_encode_gives():
     ours, direct = encode_with(RidgeCV(), X, Y, predictions=True), encode(X, Y, predictions=True)
     for name in ("r", "r2", "alpha", "inner_r2", "predictions"):
         np.testing.assert_allclose(getattr(ours, name), getattr(direct, name), rtol=1e-8)
+
+
+def test_a_target_that_does_not_vary_in_training_has_no_r_and_one_that_nothing_predicts_has_zero():
+    X, Y = problem()
+    halves = [(np.arange(35), np.arange(35, 70))]
+    Y[:35, 0] = 2.0
+    ours, direct = encode_with(RidgeCV(), X, Y, folds=halves), encode(X, Y, folds=halves)
+    assert np.isnan(ours.r[0])
+    np.testing.assert_allclose(ours.r, direct.r, rtol=1e-8)
+    constant = encode_with(DummyRegressor(), X, Y, folds=halves).r
+    assert np.isnan(constant[0])
+    np.testing.assert_array_equal(constant[1:], 0)
 
 
 def test_partial_least_squares_is_fitted_in_the_fold():

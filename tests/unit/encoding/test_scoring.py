@@ -36,11 +36,12 @@ def test_negative_scores_stay_negative():
         assert float(r2) < -1
 
 
-def test_no_value_where_responses_or_predictions_do_not_vary():
+def test_no_value_where_responses_do_not_vary_and_r_of_zero_where_predictions_do_not():
     rng = np.random.default_rng(0)
     y = np.stack([np.full(20, 0.1), rng.standard_normal(20)], axis=1)
     p = np.stack([rng.standard_normal(20), np.full(20, 3.3)], axis=1)
     for r, r2 in both_ways(p, y):
-        assert r.isnan().all()
+        assert r[0].isnan()
+        assert r[1] == 0
         assert r2[0].isnan()
         assert float(r2[1]) == pytest.approx(r2_score(y[:, 1], p[:, 1]))

@@ -135,6 +135,55 @@ def test_a_second_run_reads_and_another_protocol_stops(store: Store, scored: tup
         ba.score(MODEL, BENCHMARK.model_copy(update={"seed": 1}), store, results=folder)
 
 
+def test_what_few_stimuli_leave_undefined_has_a_reason(tmp_path: Path) -> None:
+    store = make_toy_store(tmp_path, n_stimuli=16, subjects=("one",))
+    bench = BENCHMARK.model_copy(update={"groups": None, "blocks": 10})
+    table = ba.score(MODEL, bench, store).table
+    neighbours = rows(table, metric="mutual-knn.k10")
+    assert neighbours["value"].isna().all()
+    assert neighbours["reason"].str.startswith("value: ").all()
+    assert rows(table, metric="rsa.correlation.rho-a")["value"].notna().all()
+
+
+def test_a_layer_that_does_not_vary_is_undefined_and_never_chosen(tmp_path: Path) -> None:
+    store = make_toy_store(tmp_path, subjects=("one",))
+    signal = store.embeddings(MODEL, stimuli="images")["signal|mean"].values
+    layers = {"dead|mean": np.zeros((120, 4), np.float32), "signal|mean": np.asarray(signal)}
+    store.put_embeddings("other", "1", "images", layers, stimuli=list(store.stimuli("images")["stimulus"]))
+    table = ba.score("other", BENCHMARK, store).table
+    dead = rows(table, layer="dead|mean")
+    assert dead["value"].isna().all()
+    assert dead["reason"].notna().all()
+    selected = rows(table, layer="selected")
+    assert selected["value"].notna().all()
+    assert all(set(choice) == {"signal|mean"} for choice in selected["choice"])
+
+
+def test_of_distances_the_smallest_is_chosen_and_counts(store: Store) -> None:
+    table = ba.score(MODEL, BENCHMARK, store, metrics=["procrustes.angular"]).table
+    signal, noise = rows(table, layer="signal|mean"), rows(table, layer="noise|mean")
+    assert signal["value"].max() < noise["value"].min()
+    assert (signal["p"] <= 0.05).all()
+    assert (signal["z"] < 0).all()
+    assert all(set(choice) == {"signal|mean"} for choice in rows(table, layer="selected")["choice"])
+
+
+def test_predictions_that_do_not_vary_score_nothing(tmp_path: Path) -> None:
+    store = make_toy_store(tmp_path, subjects=("one",))
+    noise = np.random.default_rng(0).standard_normal((120, 3)).astype(np.float32) * 1e-6
+    store.put_embeddings(
+        "other", "1", "images", {"noise|mean": noise}, stimuli=list(store.stimuli("images")["stimulus"])
+    )
+    table = ba.score("other", BENCHMARK, store, metrics=["encoding.ridge.r"]).table
+    assert table["value"].notna().all()
+    assert table["value"].abs().max() < 0.4
+    # weak features of the precision in which most embeddings are kept, and responses that they have nothing to do with
+    rng = np.random.default_rng(1)
+    fit = EncodingPlan(rng.standard_normal((40, 3), np.float32), folds=5).fit(rng.standard_normal((40, 30), np.float32))
+    assert (fit.r == 0).any()
+    assert np.isfinite(fit.r).all()
+
+
 def test_nothing_is_written_without_a_folder(store: Store) -> None:
     result = ba.score(MODEL, BENCHMARK, store, metrics=["cka.linear.debiased"])
     assert result.files == []

@@ -47,6 +47,17 @@ def test_false_positives_are_nominal():
         assert 0.02 <= np.mean(found) <= 0.09, name
 
 
+@pytest.mark.study
+@pytest.mark.parametrize("n", [12, 40])
+@pytest.mark.parametrize("name", CLOSED)
+def test_false_positives_of_closed_forms_in_two_thousand_simulations(name, n, record_property):
+    p = np.array([calibrate(name, *_pair(seed, n, weight=0)).p for seed in range(2000)])
+    record_property("rejected at 5 %", float(np.mean(p < 0.05)))
+    record_property("rejected at 1 %", float(np.mean(p < 0.01)))
+    assert 0.04 <= np.mean(p < 0.05) <= (0.06 if n >= 40 else 0.07)
+    assert 0.005 <= np.mean(p < 0.01) <= 0.02
+
+
 def test_p_is_never_zero():
     X, _ = _pair(0, n=12)
     assert calibrate("cka.linear.debiased", X, X).p > 1e-10
