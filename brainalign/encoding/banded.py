@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from brainalign.arrays import as_matrix
 from brainalign.encoding.bands import Bands, BandSolution, draw_weights, solve_bands
 from brainalign.encoding.encode import warn_at_edge
 from brainalign.encoding.fit import PREDICTABLE
+from brainalign.encoding.ridge import RidgeCV, detached
 from brainalign.encoding.selection import alpha_grid, check_selection, share_at_edge
 from brainalign.errors import InputError, ShapeError
 
@@ -22,7 +22,7 @@ __all__ = ["BandedRidgeCV", "check_weights"]
 FloatArray = npt.NDArray[np.float64]
 
 
-class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class BandedRidgeCV(RidgeCV):
     """Ridge regression on several feature spaces, each with its own alpha, chosen for each target by itself.
 
     The Gram matrices of the spaces are added with weights gamma that sum to one, and the sum is penalised by alpha; the
@@ -99,7 +99,7 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         grid = alpha_grid(self.alphas)
         check_selection(self.selection)
         features, targets = validate_data(
-            self, _array(X), _array(y), multi_output=True, y_numeric=True, dtype=[np.float64, np.float32]
+            self, detached(X), detached(y), multi_output=True, y_numeric=True, dtype=[np.float64, np.float32]
         )
         if len(features) < 3:
             raise ShapeError(f"{len(features)} samples: the choice of alpha needs at least three rows.")
@@ -126,13 +126,6 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         )
         self._keep(x, columns, solution, grid, one=targets.ndim == 1)
         return self
-
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return predictions (m,) or (m, v) for features (m, p)."""
-        check_is_fitted(self)
-        features = validate_data(self, _array(X), reset=False, dtype=[np.float64, np.float32])
-        prediction: npt.NDArray[Any] = features @ self.coef_.T + self.intercept_
-        return prediction
 
     def _columns(self, p: int) -> list[torch.Tensor]:
         labels = np.zeros(p, dtype=np.intp) if self.spaces is None else np.asarray(self.spaces)
@@ -173,7 +166,3 @@ def check_weights(weights: npt.ArrayLike | None, n_spaces: int, n_samples: int, 
     if not np.isfinite(given).all() or (given < 0).any() or (given.sum(axis=1) <= 0).any():
         raise InputError("weights must be finite and not negative, with a positive one in each row.")
     return np.asarray(given / given.sum(axis=1, keepdims=True))
-
-
-def _array(values: Any) -> Any:
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
