@@ -28,7 +28,11 @@ _HOME = {
     "gromov_wasserstein_bound": "brainalign.similarity",
     # encoding
     "RidgeCV": "brainalign.encoding",
+    "BandedRidgeCV": "brainalign.encoding",
     "encode": "brainalign.encoding",
+    "encode_with": "brainalign.encoding",
+    "select_layer": "brainalign.encoding",
+    "variance_partition": "brainalign.encoding",
     "EncodingResult": "brainalign.encoding",
     # geometry
     "Neighbours": "brainalign.kernels",
@@ -62,6 +66,7 @@ _HOME = {
     "calibrate": "brainalign.metrics",
     "resample": "brainalign.metrics",
     "paired": "brainalign.metrics",
+    "paired_all": "brainalign.metrics",
     "compare": "brainalign.metrics",
     "searchlight": "brainalign.metrics",
     # store and flow

@@ -46,7 +46,7 @@ def compare(
     second_key: Annotated[
         str | None, typer.Option("--second-key", metavar="NAME", help="Which array of the second .npz.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of permutations, subsamples and folds.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of permutations and subsamples.")] = 0,
 ) -> Reply:
     """Compare two matrices of the same stimuli.
 

@@ -12,6 +12,8 @@ from brainalign.encoding.system import RidgeSystem
 
 __all__ = ["FoldSolver", "Panel", "SolvedBlock"]
 
+CHUNK_BYTES = 4 * 2**20
+
 
 @dataclass(frozen=True)
 class SolvedBlock:
@@ -75,15 +77,22 @@ class Panel:
 
     @classmethod
     def of(cls, targets: torch.Tensor, start: int, stop: int, dtype: torch.dtype) -> Panel:
-        """Centre the columns ``start`` … ``stop``."""
-        given = targets[:, start:stop]
-        mean = given.mean(dim=0, dtype=torch.float64)
-        low, high = given.aminmax(dim=0)
-        largest = torch.maximum(high.double() - mean, mean - low.double())
-        unit = torch.ldexp(torch.ones_like(mean), torch.frexp(largest).exponent)
-        values = (given - mean.to(given.dtype)).to(dtype)
-        values *= ((low < high) / unit).to(dtype)  # a constant is then exactly zero
-        scale = torch.linalg.vector_norm(values, dim=0, dtype=torch.float64).square()
+        """Centre the columns ``start`` … ``stop``, a few at a time: sums in float64 copy what they add."""
+        n = len(targets)
+        values = torch.empty(n, stop - start, dtype=dtype, device=targets.device)
+        mean, unit, scale = torch.empty(3, stop - start, dtype=torch.float64, device=targets.device)
+        step = max(1, CHUNK_BYTES // (8 * n))
+        for first in range(0, stop - start, step):
+            at = slice(first, min(first + step, stop - start))
+            given = targets[:, start + at.start : start + at.stop]
+            low, high = given.aminmax(dim=0)
+            middle = given.mean(dim=0, dtype=torch.float64)
+            largest = torch.maximum(high.double() - middle, middle - low.double())
+            size = torch.ldexp(torch.ones_like(middle), torch.frexp(largest).exponent)
+            part = (given - middle.to(given.dtype)).to(dtype)
+            part *= ((low < high) / size).to(dtype)  # a constant is then exactly zero
+            values[:, at], mean[at], unit[at] = part, middle, size
+            scale[at] = torch.linalg.vector_norm(part, dim=0, dtype=torch.float64).square()
         return cls(start, values, mean, unit, scale)
 
     @property

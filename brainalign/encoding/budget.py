@@ -9,8 +9,10 @@ from brainalign.errors import InputError
 __all__ = ["Budget"]
 
 DEFAULT_PANEL_BYTES = 2**30
-BLOCK_BYTES = 24 * 2**20
+BLOCK_BYTES = 48 * 2**20
 SMALLEST_BLOCK = 16
+# products are a third slower where rows do not begin at multiples of the cache line
+ALIGNED = 64
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ class Budget:
         # a fold is decomposed, or a block of targets is solved, never both at once
         return max(self.workspace, SMALLEST_BLOCK * self.block_column)
 
+    def room(self, outputs: int = 0) -> int:
+        """Bytes left beside decompositions and ``outputs`` under a limit."""
+        assert self.limit is not None  # the caller asks only then
+        systems = sum(self.system) if self.keeps_systems else self._two_systems
+        return self.limit - self.fixed - systems - outputs
+
     def widths(self, n_targets: int, outputs: int = 0) -> tuple[int, int]:
         """Return the number of targets in a panel and, at most, in a block.
 
@@ -83,8 +91,7 @@ class Budget:
         if self.limit is None:
             panel = max(block, DEFAULT_PANEL_BYTES // self.panel_column)
         else:
-            systems = sum(self.system) if self.keeps_systems else self._two_systems
-            room = self.limit - self.fixed - systems - outputs - self._working
+            room = self.room(outputs) - self._working
             if room < SMALLEST_BLOCK * self.panel_column:
                 raise InputError(
                     f"max_memory of {self.limit / 2**20:.1f} MB leaves no room beside the results of "
@@ -94,4 +101,6 @@ class Budget:
             block = min(block, (self._working + spare // 2) // self.block_column)
             beyond = max(0, block * self.block_column - self._working)
             panel = (room - beyond) // self.panel_column
+        if block > ALIGNED:
+            block -= block % ALIGNED
         return min(panel, n_targets), block

@@ -13,7 +13,7 @@ import torch
 from brainalign.encoding.block import Panel
 from brainalign.encoding.scoring import scores_from_sums
 from brainalign.encoding.system import RidgeSystem
-from brainalign.errors import UndefinedError
+from brainalign.errors import InputError, UndefinedError
 
 if TYPE_CHECKING:
     from brainalign.encoding.fit import EncodingFit
@@ -32,7 +32,7 @@ def scores_without_blocks(fit: EncodingFit, blocks: Sequence[IndexArray], quanti
     out = np.full((len(blocks), len(plan.folds), fit.Y.shape[1]), np.nan)
     for fold, (train, test) in enumerate(plan.folds):
         deletion = _Deletion.of(plan.system(fold), train, test, blocks)
-        width = max(1, CHUNK_BYTES // deletion.bytes_per_target)
+        width = _width(deletion, plan.chunk_bytes(CHUNK_BYTES + deletion.bytes_per_alpha, out.nbytes), fold)
         for choice in np.unique(fit.choice[fold][fit.choice[fold] >= 0]):
             columns = np.flatnonzero(fit.choice[fold] == choice)
             at_alpha = _AtAlpha.of(deletion, float(plan.alphas[choice]))
@@ -43,6 +43,17 @@ def scores_without_blocks(fit: EncodingFit, blocks: Sequence[IndexArray], quanti
                 for numbers, r, r2 in at_alpha.scores(y[deletion.train], y[deletion.test]):
                     out[numbers[:, None], fold, some] = (r if quantity == "r" else r2).cpu().numpy()
     return out
+
+
+def _width(deletion: _Deletion, room: int, fold: int) -> int:
+    width = (room - deletion.bytes_per_alpha) // deletion.bytes_per_target
+    if width < 1:
+        needed = deletion.bytes_per_alpha + deletion.bytes_per_target
+        raise InputError(
+            f"max_memory leaves {max(room, 0) / 2**20:.1f} MB to leave blocks out of fold {fold}, which needs "
+            f"{needed / 2**20:.1f} MB; give more, or pass fewer blocks or fewer targets at a time."
+        )
+    return width
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,17 @@ class _Deletion:
             members = [_Members.of([rows[n] for n in numbers], device) for rows in (trained, tested)]
             batches.append(_Batch(numbers, *members))
         return cls(system, torch.as_tensor(train, device=device), torch.as_tensor(test, device=device), batches)
+
+    @property
+    def bytes_per_alpha(self) -> int:
+        """What is held for all targets of one alpha, and what is needed beside it to make one batch: see `_AtAlpha`."""
+        n_train, n_test, d = len(self.train), len(self.test), len(self.system.eigenvalues)
+        kept, making = 0, 0
+        for batch in self.batches:
+            rows, longest = batch.trained.mask.numel(), batch.trained.mask.shape[1]
+            kept += rows * (2 * longest + batch.tested.mask.shape[1] + 1)
+            making = max(making, 2 * rows * d + rows * (2 * n_test + 3 * longest))
+        return 8 * (3 * n_test * n_train + kept + making)
 
     @property
     def bytes_per_target(self) -> int:

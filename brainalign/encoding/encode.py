@@ -17,7 +17,7 @@ from brainalign.encoding.folds import Fold, Folds
 from brainalign.encoding.plan import EncodingPlan
 from brainalign.errors import CeilingError
 
-__all__ = ["EncodingResult", "encode", "warn_at_edge"]
+__all__ = ["EncodingResult", "encode", "explainable_share", "result_of_fit", "result_of_scores", "warn_at_edge"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,10 +42,12 @@ class EncodingResult:
         Scores by fold; ``inner_r2`` is the cross-validated share of variance inside the training rows.
     undefined : int
         Neuroids whose r has no value (constant responses, in all or in one fold); left out of means.
-    normalised : float or None
-        Mean r over the mean of its ceiling, over neuroids that have both; ``None`` without a ceiling.
+    normalised, normalised_r2 : float or None
+        Mean r (r2) over the mean of what its ceiling allows, over neuroids that have both; ``None`` without a ceiling.
     n_normalised : int
-        Neuroids in it.
+        Neuroids in them.
+    ceiling : (v,) or None
+        Share of the variance of each neuroid that can be explained, as given.
     parameters : dict
         As resolved: alphas, selection, reduce and the record of a projection, standardize, seed.
     """
@@ -61,7 +63,9 @@ class EncodingResult:
     inner_r2: FloatArray
     undefined: int
     normalised: float | None = None
+    normalised_r2: float | None = None
     n_normalised: int = 0
+    ceiling: FloatArray | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def mean(self, quantity: str = "r") -> float:
@@ -141,7 +145,7 @@ def encode(
     ((5, 2), True)
     """
     x, y = as_pair(X, Y, device=device)
-    bound = None if ceiling is None else _bound(ceiling, y.shape[1])
+    explainable = None if ceiling is None else explainable_share(ceiling, y.shape[1])
     plan = EncodingPlan(
         x,
         folds=folds,
@@ -155,7 +159,7 @@ def encode(
     )
     fit = plan.fit(y, predictions=predictions)
     warn_at_edge(fit.edge_share_reliable, plan.alphas)
-    return _result(fit, bound)
+    return result_of_fit(fit, explainable)
 
 
 def warn_at_edge(share: float, alphas: FloatArray) -> None:
@@ -169,24 +173,17 @@ def warn_at_edge(share: float, alphas: FloatArray) -> None:
         )
 
 
-def _bound(ceiling: Any, n_targets: int) -> FloatArray:
-    with np.errstate(invalid="ignore"):  # a negative reliability bounds nothing: NaN, counted out
-        bound = np.asarray(ceiling.bound("r"), dtype=np.float64)
-    if bound.ndim and bound.shape != (n_targets,):
-        raise CeilingError(f"the ceiling has shape {bound.shape} and Y {n_targets} neuroids; give one value for each.")
-    return np.broadcast_to(bound, (n_targets,))
+def explainable_share(ceiling: Any, n_targets: int) -> FloatArray:
+    """Return what r2 of each of ``n_targets`` neuroids can reach (r: its root), (v,), from a ceiling."""
+    share = np.asarray(ceiling.bound("r2"), dtype=np.float64)
+    if share.ndim and share.shape != (n_targets,):
+        raise CeilingError(f"the ceiling has shape {share.shape} and Y {n_targets} neuroids; give one value for each.")
+    return np.broadcast_to(share, (n_targets,))
 
 
-def _result(fit: EncodingFit, bound: FloatArray | None) -> EncodingResult:
+def result_of_fit(fit: EncodingFit, explainable: FloatArray | None) -> EncodingResult:
+    """Return the result of a fit, normalised where a ceiling is known."""
     plan = fit.plan
-    r, r2 = fit.r.mean(axis=0), fit.r2.mean(axis=0)
-    normalised, n_normalised = None, 0
-    if bound is not None:
-        with np.errstate(invalid="ignore"):
-            usable = np.isfinite(r) & (bound > 0)
-        n_normalised = int(usable.sum())
-        # sums are divided, not neuroids: the ratio of a neuroid near zero ceiling is noise without limit
-        normalised = float(r[usable].sum() / bound[usable].sum()) if n_normalised else float("nan")
     parameters = {
         "alphas": plan.alphas.tolist(),
         "selection": plan.selection,
@@ -195,18 +192,33 @@ def _result(fit: EncodingFit, bound: FloatArray | None) -> EncodingResult:
         "standardize": plan.standardize,
         "seed": plan.seed,
     }
-    return EncodingResult(
-        r=r,
-        r2=r2,
-        alpha=fit.alpha,
+    scores = {"fold_r": fit.r, "fold_r2": fit.r2, "inner_r2": fit.inner_r2, "alpha": fit.alpha}
+    return result_of_scores(
+        **scores,
         edge_share=fit.edge_share,
         predictions=fit.predictions,
         folds=plan.folds,
-        fold_r=fit.r,
-        fold_r2=fit.r2,
-        inner_r2=fit.inner_r2,
-        undefined=int(np.isnan(r).sum()),
-        normalised=normalised,
-        n_normalised=n_normalised,
+        explainable=explainable,
         parameters=parameters,
     )
+
+
+def result_of_scores(
+    *, fold_r: FloatArray, fold_r2: FloatArray, explainable: FloatArray | None, **fields: Any
+) -> EncodingResult:
+    """Average scores (folds, v) over folds and divide them by what ``explainable`` (v,) allows."""
+    r, r2 = fold_r.mean(axis=0), fold_r2.mean(axis=0)
+    normalised: dict[str, Any] = {}
+    if explainable is not None:
+        with np.errstate(invalid="ignore"):  # a negative reliability bounds nothing: counted out
+            usable = np.isfinite(r) & np.isfinite(r2) & (explainable > 0)
+        share = explainable[usable]
+        # sums are divided, not neuroids: the ratio of a neuroid near zero ceiling is noise without limit
+        normalised = {
+            "normalised": float(r[usable].sum() / np.sqrt(share).sum()) if len(share) else float("nan"),
+            "normalised_r2": float(r2[usable].sum() / share.sum()) if len(share) else float("nan"),
+            "n_normalised": len(share),
+            "ceiling": explainable,
+        }
+    undefined = int(np.isnan(r).sum())
+    return EncodingResult(r=r, r2=r2, fold_r=fold_r, fold_r2=fold_r2, undefined=undefined, **normalised, **fields)

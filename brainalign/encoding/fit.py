@@ -90,7 +90,8 @@ class EncodingFit:
         Raises
         ------
         InputError
-            If a block is empty, or leaves under three training or two test stimuli in a fold.
+            If a block is empty, or leaves under three training or two test stimuli in a fold; if ``max_memory`` of
+            the plan is too small for it.
 
         Notes
         -----
@@ -98,7 +99,8 @@ class EncodingFit:
         training fold: with A the kernel matrix plus alpha bordered by ones, G the top left part of its inverse and
         c = G y, f_without_b(t) = f(t) - h_tb G_bb^-1 c_b, h the hat matrix. In float64.
         Cost: that of ``fit``, and 6 n_train n_test flops a target and fold.
-        Memory: the result, and chunks of targets of 128 MB.
+        Memory: the result, 2 n_train n_test numbers or so, and chunks of targets of 128 MB or of what ``max_memory``
+        leaves.
         """
         check_quantity(quantity)
         rows = check_blocks(blocks, self.plan.folds, self.plan.n_stimuli)

@@ -15,6 +15,7 @@ from brainalign.encoding.budget import Budget
 from brainalign.encoding.checks import check_folds, check_permutations, check_permuted_quantities
 from brainalign.encoding.fit import EncodingFit
 from brainalign.encoding.folds import Folds, make_folds
+from brainalign.encoding.inner_folds import MOST_SHAPES
 from brainalign.encoding.reduction import check_reduce, project_sparsely
 from brainalign.encoding.selection import AlphaSearch, alpha_grid, check_selection, low_end_matters
 from brainalign.encoding.system import CHUNK_BYTES, RidgeSystem, decompose
@@ -222,6 +223,10 @@ class EncodingPlan:
         search = AlphaSearch(system, self._alphas, self.selection, dtype, groups=groups, seed=self.seed)
         return FoldSolver(system, train, test, search)
 
+    def chunk_bytes(self, default: int, outputs: int) -> int:
+        """Return what may be held for a while beside systems and results: ``default``, or what the limit leaves."""
+        return default if self._limit is None else min(default, self._budget.room(outputs))
+
     def panels(self, targets: torch.Tensor, width: int) -> Iterator[Panel]:
         """Yield panels of centred targets."""
         for start in range(0, targets.shape[1], width):
@@ -263,9 +268,14 @@ class EncodingPlan:
         workspace = columns + 8 * (4 * side**2 + 3 * rows * side)
         d = min(n_train, kept)
         block = 8 * (n_train + 3 * d + 2 * len(self.alphas) + 4 * n_test)
-        if self.selection != "gcv":
-            block += 24 * n_train
+        if self.selection == "loo":
+            block += 8 * (5 * n_train + d)
             system = tuple(3 * s for s in system)
+        elif self.selection == "kfold":
+            shapes = min(len(self.alphas), MOST_SHAPES)
+            # five inner folds: residuals at all alphas for a fifth of the rows, bases and hats of all
+            block += 8 * (4 * n_train + (len(self.alphas) + shapes) * (n_train // 5 + 1))
+            system = tuple(s + 8 * a * min(a, kept) * (4 + shapes) for s, (a, _) in zip(system, sides, strict=True))
         return Budget(self._limit, fixed, system, workspace, 8 * (n + 2), block)
 
 

@@ -17,7 +17,7 @@ from brainalign.encoding.selection import AlphaSearch, alpha_grid, check_selecti
 from brainalign.encoding.system import decompose
 from brainalign.errors import ShapeError
 
-__all__ = ["RidgeCV"]
+__all__ = ["RidgeCV", "detached"]
 
 BLOCK_BYTES = 64 * 2**20
 
@@ -99,7 +99,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
         grid = alpha_grid(self.alphas)
         check_selection(self.selection)
         features, targets = validate_data(
-            self, _array(X), _array(y), multi_output=True, y_numeric=True, dtype=[np.float64, np.float32]
+            self, detached(X), detached(y), multi_output=True, y_numeric=True, dtype=[np.float64, np.float32]
         )
         if len(features) < 3:
             raise ShapeError(f"{len(features)} samples: the choice of alpha needs at least three rows.")
@@ -139,12 +139,13 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return predictions (m,) or (m, v) for features (m, p)."""
         check_is_fitted(self)
-        features = validate_data(self, _array(X), reset=False, dtype=[np.float64, np.float32])
+        features = validate_data(self, detached(X), reset=False, dtype=[np.float64, np.float32])
         prediction: npt.NDArray[Any] = features @ self.coef_.T + self.intercept_
         return prediction
 
 
-def _array(values: Any) -> Any:
+def detached(values: Any) -> Any:
+    """Return a tensor as an array that scikit-learn can check; anything else as it is."""
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from brainalign.encoding.folds import make_folds
-from brainalign.encoding.system import RidgeSystem, decompose
+from brainalign.encoding.inner_folds import inner_folds
+from brainalign.encoding.system import RidgeSystem
 from brainalign.errors import ChoiceError, InputError, near_names
 
 __all__ = ["SELECTIONS", "AlphaSearch", "alpha_grid", "check_selection", "low_end_matters", "share_at_edge"]
@@ -123,29 +123,17 @@ class AlphaSearch:
         return errors, null
 
     def _prepare_kfold(self) -> None:
-        device = self.alphas.device
-        features = self.system.features
-        self._inner: list[tuple[torch.Tensor, torch.Tensor, RidgeSystem]] = []
-        for number, (train, test) in enumerate(make_folds(len(features), self.folds, self.groups, self.seed)):
-            rows = torch.as_tensor(train, device=device), torch.as_tensor(test, device=device)
-            where = f"inner fold {number}"
-            inner = decompose(features, *rows, standardize=False, intercept=self.system.intercept, where=where)
-            self._inner.append((*rows, inner))
+        self._inner = inner_folds(self.system, self.alphas, self.dtype, self.folds, self.groups, self.seed)
 
     def _kfold(self, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         errors = torch.zeros(len(self.alphas), y.shape[1], dtype=torch.float64, device=y.device)
         null = torch.zeros(y.shape[1], dtype=torch.float64, device=y.device)
         count = 0
-        for train, test, inner in self._inner:
-            fitted, held_out = y.index_select(0, train), y.index_select(0, test)
-            if inner.intercept:
-                held_out = held_out - fitted.mean(dim=0)
-            b = inner.basis.to(self.dtype).T @ fitted
-            for i, alpha in enumerate(self.alphas):
-                weights = (inner.test_basis / (inner.eigenvalues + alpha)).to(self.dtype)
-                errors[i] += (held_out - weights @ b).square().sum(dim=0, dtype=torch.float64)
-            null += held_out.square().sum(dim=0, dtype=torch.float64)
-            count += len(test)
+        for fold in self._inner:
+            by_alpha, by_mean = fold.squared_errors(y)
+            errors += by_alpha
+            null += by_mean
+            count += len(fold.test)
         return errors / count, null / count
 
 

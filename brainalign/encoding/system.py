@@ -8,7 +8,7 @@ import torch
 
 from brainalign.errors import NonFiniteError, UndefinedError
 
-__all__ = ["RidgeSystem", "decompose"]
+__all__ = ["RidgeSystem", "decompose", "decompose_gram", "no_variation", "training_columns", "training_gram"]
 
 CHUNK_BYTES = 32 * 2**20
 
@@ -80,26 +80,79 @@ def decompose(
     Cost: n_train² p + n_train³ flops (n_train <= p) or n_train p² + p³, in float64. Memory: three n_train²
     matrices and a chunk of columns, or three n_train x p matrices.
     """
-    rows = torch.cat([train, test])
     n_train, p = len(train), X.shape[1]
     if n_train <= p:
-        basis, eigenvalues, test_basis = _dual(X, rows, n_train, standardize, intercept, where)
-    else:
-        basis, eigenvalues, test_basis = _primal(X, rows, n_train, standardize, intercept, where)
-    keep = torch.nonzero(eigenvalues > _rank_tolerance(eigenvalues, max(n_train, p))).flatten()
+        gram = training_gram(X, train, test, standardize=standardize, intercept=intercept, where=where)
+        return decompose_gram(gram, n_train, intercept=intercept, components=components, size=p, where=where)
+    basis, eigenvalues, test_basis = _primal(X, torch.cat([train, test]), n_train, standardize, intercept, where)
+    return _system(basis, eigenvalues, test_basis, intercept, components, n_train)
+
+
+def training_gram(
+    X: torch.Tensor,
+    train: torch.Tensor,
+    test: torch.Tensor,
+    *,
+    standardize: bool,
+    intercept: bool = True,
+    where: str = "the training rows",
+) -> torch.Tensor:
+    """Return products of all rows, training rows first, with the training rows, (n_train + n_test, n_train), float64.
+
+    Parameters as of `decompose`. Cost: 2 n n_train p flops; a chunk of columns beside the result.
+    """
+    rows, n_train = torch.cat([train, test]), len(train)
+    gram = torch.zeros(len(rows), n_train, dtype=torch.float64, device=X.device)
+    step = max(1, CHUNK_BYTES // (8 * len(rows)))
+    varies = False
+    for start in range(0, X.shape[1], step):
+        chunk, chunk_varies = training_columns(X, rows, n_train, slice(start, start + step), standardize, intercept)
+        gram.addmm_(chunk, chunk[:n_train].T)
+        varies |= chunk_varies
+    if not varies:
+        raise no_variation(where, n_train, X.shape[1])
+    return gram
+
+
+def decompose_gram(
+    gram: torch.Tensor,
+    n_train: int,
+    *,
+    intercept: bool = True,
+    components: int | None = None,
+    size: int = 0,
+    where: str = "the training rows",
+) -> RidgeSystem:
+    """Decompose the ridge problem given by a Gram matrix as of `training_gram`, or a weighted sum of several.
+
+    ``size``: number of features behind it, for the rank that rounding leaves. Cost: n_train³ flops.
+    """
+    eigenvalues, basis = _eigh(gram[:n_train], where)
+    return _system(basis, eigenvalues, gram[n_train:] @ basis, intercept, components, max(n_train, size))
+
+
+def _system(
+    basis: torch.Tensor,
+    eigenvalues: torch.Tensor,
+    test_basis: torch.Tensor,
+    intercept: bool,
+    components: int | None,
+    size: int,
+) -> RidgeSystem:
+    keep = torch.nonzero(eigenvalues > _rank_tolerance(eigenvalues, size)).flatten()
     if components is not None and len(keep) > components:
         keep = keep[torch.argsort(eigenvalues[keep], descending=True)[:components]]
     basis = basis[:, keep]
     if intercept:
         basis = basis - basis.mean(dim=0)
-    return RidgeSystem(basis, eigenvalues[keep], test_basis[:, keep], n_train - int(intercept), intercept)
+    return RidgeSystem(basis, eigenvalues[keep], test_basis[:, keep], len(basis) - int(intercept), intercept)
 
 
 def _rank_tolerance(eigenvalues: torch.Tensor, size: int) -> float:
     return float(eigenvalues.max()) * size * torch.finfo(torch.float64).eps
 
 
-def _columns(
+def training_columns(
     X: torch.Tensor, rows: torch.Tensor, n_train: int, columns: slice, standardize: bool, intercept: bool
 ) -> tuple[torch.Tensor, bool]:
     """Return chosen columns in float64, centred and scaled by the training rows, and whether any of them varies."""
@@ -115,7 +168,8 @@ def _columns(
     return chunk, bool(informative.any())
 
 
-def _no_variation(where: str, n_train: int, p: int) -> UndefinedError:
+def no_variation(where: str, n_train: int, p: int) -> UndefinedError:
+    """Return the error of features that are constant over the training rows."""
     return UndefinedError(
         f"none of the {p} features varies over the {n_train} stimuli of {where}: nothing can be predicted from them."
     )
@@ -128,28 +182,12 @@ def _eigh(gram: torch.Tensor, where: str) -> tuple[torch.Tensor, torch.Tensor]:
     return eigenvalues, vectors
 
 
-def _dual(
-    X: torch.Tensor, rows: torch.Tensor, n_train: int, standardize: bool, intercept: bool, where: str
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    gram = torch.zeros(len(rows), n_train, dtype=torch.float64, device=X.device)
-    step = max(1, CHUNK_BYTES // (8 * len(rows)))
-    varies = False
-    for start in range(0, X.shape[1], step):
-        chunk, chunk_varies = _columns(X, rows, n_train, slice(start, start + step), standardize, intercept)
-        gram.addmm_(chunk, chunk[:n_train].T)
-        varies |= chunk_varies
-    if not varies:
-        raise _no_variation(where, n_train, X.shape[1])
-    eigenvalues, basis = _eigh(gram[:n_train], where)
-    return basis, eigenvalues, gram[n_train:] @ basis
-
-
 def _primal(
     X: torch.Tensor, rows: torch.Tensor, n_train: int, standardize: bool, intercept: bool, where: str
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    features, varies = _columns(X, rows, n_train, slice(None), standardize, intercept)
+    features, varies = training_columns(X, rows, n_train, slice(None), standardize, intercept)
     if not varies:
-        raise _no_variation(where, n_train, X.shape[1])
+        raise no_variation(where, n_train, X.shape[1])
     train = features[:n_train]
     eigenvalues, axes = _eigh(train.T @ train, where)
     tolerance = _rank_tolerance(eigenvalues, n_train)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import stats as scipy_stats
 
 from brainalign.leaderboard.pool import Blocks, Cell, satterthwaite, strata
+from brainalign.stats.multiple import holm
 from brainalign.stats.resampling import jackknife_se
 
 __all__ = ["Comparisons", "Standing", "compare_pairs", "holm", "standings"]
@@ -43,27 +44,6 @@ class Standing:
     difference_to_best: float
     se_to_best: float | None
     p_to_best: float | None
-
-
-def holm(p: npt.ArrayLike) -> FloatArray:
-    """Holm's step-down correction; nan stays nan and is not counted.
-
-    Notes
-    -----
-    Holm 1979, Scandinavian Journal of Statistics 6, 65-70.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    raw = np.asarray(p, dtype=np.float64)
-    corrected = np.full(raw.shape, np.nan)
-    tested = np.flatnonzero(~np.isnan(raw))
-    order = tested[np.argsort(raw[tested], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(raw[order] * factors))
-    return corrected
 
 
 def compare_pairs(models: Sequence[Sequence[Cell]], weights: npt.ArrayLike) -> Comparisons:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
-import torch
 
 from brainalign.arrays import as_pair
 from brainalign.errors import BrainalignError
-from brainalign.metrics.inference import calibrate_encoding, resample_encoding
+from brainalign.metrics.calibration import calibrate_prepared
 from brainalign.metrics.record import Metric
+from brainalign.metrics.scorers import Scorer, natural_method
 from brainalign.metrics.shared import Preparation
 from brainalign.metrics.table import METRICS, get_metric
 from brainalign.stats import Calibrated, Interval
-from brainalign.stats.permutation import calibrate_form
-from brainalign.stats.resampling import resample_form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +39,6 @@ COLUMNS = (
     "n_stimuli",
     "reason",
 )
-ENCODING_PERMUTATIONS = 200
-HALVES, RECOMPUTED_HALVES = 200, 60
 
 
 def compare(
@@ -66,7 +61,7 @@ def compare(
     groups : array of length n_stimuli, optional
         Source of each stimulus: left out, drawn and permuted within as wholes.
     seed : int
-        Of permutations, subsamples and folds.
+        Of permutations and subsamples.
 
     Returns
     -------
@@ -90,6 +85,7 @@ def compare(
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(40, 5))
     >>> compare(X, X + 1, metrics=["cka.linear.debiased", "mutual-knn.k5"])["value"].round(3).tolist()
     [1.0, 0.665]
@@ -100,56 +96,37 @@ def compare(
     named = [metrics] if isinstance(metrics, str) else metrics
     records = [get_metric(name) for name in named] if named is not None else list(METRICS.values())
     sides = Preparation(x, "X"), Preparation(y, "Y")
-    rows = [_row(record, x, y, sides, groups, seed, asked=named is not None) for record in records]
+    rows = [_row(record, *sides, groups, seed, asked=named is not None) for record in records]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _row(
-    record: Metric,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    sides: tuple[Preparation, Preparation],
-    groups: npt.ArrayLike | None,
-    seed: int,
-    *,
-    asked: bool,
+    record: Metric, x: Preparation, y: Preparation, groups: npt.ArrayLike | None, seed: int, *, asked: bool
 ) -> dict[str, Any]:
-    n = len(x)
     row: dict[str, Any] = dict.fromkeys(COLUMNS, float("nan"))
-    row |= {"metric": record.id, "direction": record.direction, "n_stimuli": n, "chance": record.chance(n)}
+    row |= {"metric": record.id, "direction": record.direction, "n_stimuli": y.n, "chance": record.chance(y.n)}
     row |= {"n_permutations": 0, "interval": "", "reason": ""}
-    if not asked and not record.unasked(n, x.shape[1], y.shape[1]):
+    if not asked and not record.unasked(y.n, x.X.shape[1], y.X.shape[1]):
         return row | {"reason": f"takes long at this size; metrics={record.id!r} computes it"}
-    reasons, form = [], record.form_for(groups)
     try:
-        if form is None:
-            interval = resample_encoding(record, x, y, groups=groups, seed=seed)
-        else:
-            a, b = (side.of(form) for side in sides)
-            row["value"] = form.score(a, b)
-            halves = RECOMPUTED_HALVES if form.recomputed else HALVES
-            interval = resample_form(form, a, b, n, groups=groups, n_samples=halves, seed=seed)
-        row |= _interval_cells(interval)
+        scorer = Scorer(record.id, x, groups, seed)
+        row["value"] = scorer.score(y)
     except BrainalignError as error:
-        reasons.append(f"{'interval' if np.isfinite(row['value']) else 'value'}: {error}")
-    if np.isfinite(row["value"]):
-        try:
-            if form is None:
-                null = calibrate_encoding(record, x, y, n_permutations=ENCODING_PERMUTATIONS, groups=groups, seed=seed)
-            else:
-                lower = not record.higher_is_better
-                null = calibrate_form(form, a, b, n, groups=groups, seed=seed, lower=lower)
-            row |= _null_cells(null)
-        except BrainalignError as error:
-            reasons.append(f"z and p: {error}")
+        return row | {"reason": f"value: {error}"}
+    reasons = []
+    try:
+        row |= _interval_cells(scorer.spread([y], natural_method(record.id)).interval())
+    except BrainalignError as error:
+        reasons.append(f"interval: {error}")
+    try:
+        row |= _null_cells(calibrate_prepared(record.id, x, y, groups=groups, seed=seed))
+    except BrainalignError as error:
+        reasons.append(f"z and p: {error}")
     return row | {"reason": "; ".join(reasons)}
 
 
 def _interval_cells(interval: Interval) -> dict[str, Any]:
-    cells: dict[str, Any] = {"value": interval.estimate}
-    if np.isfinite(interval.se):
-        cells |= {"low": interval.low, "high": interval.high, "se": interval.se, "interval": interval.method}
-    return cells
+    return {"low": interval.low, "high": interval.high, "se": interval.se, "interval": interval.method}
 
 
 def _null_cells(null: Calibrated) -> dict[str, Any]:

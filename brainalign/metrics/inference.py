@@ -1,39 +1,30 @@
-"""Calibration, intervals and paired comparison, by metric id or for any callable."""
+"""Intervals and paired comparison of any metric, by id or callable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
-from scipy import stats as scipy_stats
 
-from brainalign.arrays import as_pair, to_numpy
-from brainalign.encoding import EncodingPlan, make_folds
-from brainalign.errors import ChoiceError, near_names
-from brainalign.metrics.table import Metric, get_metric
-from brainalign.stats import Calibrated, Interval, draw_permutations, jackknife_interval, make_blocks
-from brainalign.stats.permutation import PERMUTATIONS, calibrate_callable, calibrate_form, calibrated
-from brainalign.stats.resampling import (
-    half_samples,
-    resample_callable,
-    resample_form,
-    subsample_interval,
-)
+from brainalign.arrays import as_pair
+from brainalign.errors import ChoiceError, InputError, near_names
+from brainalign.metrics.scorers import METHODS, MetricLike, Scorer, natural_method
+from brainalign.metrics.shared import Preparation, matrices
+from brainalign.stats.multiple import holm
+from brainalign.stats.resampling import Interval
+from brainalign.stats.spread import Spread
 
-__all__ = ["Paired", "calibrate", "calibrate_encoding", "paired", "resample", "resample_encoding"]
-
-FloatArray = npt.NDArray[np.float64]
-MetricLike = str | Callable[[Any, Any], float]
-
-ENCODING_FOLDS = 5
+__all__ = ["Paired", "paired", "paired_all", "resample"]
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Difference of two scores on the same stimuli, first minus second, with interval and two-sided p."""
+    """Difference of two scores on the same stimuli, first minus second, with interval and two-sided p.
+
+    ``p_holm`` is p corrected over all comparisons made together (`paired_all`).
+    """
 
     difference: float
     low: float
@@ -41,83 +32,7 @@ class Paired:
     p: float
     se: float = float("nan")
     level: float = 0.95
-
-
-def calibrate(
-    metric: MetricLike,
-    X: Any,
-    Y: Any,
-    *,
-    n_permutations: int | None = None,
-    groups: npt.ArrayLike | None = None,
-    permute: str = "within",
-    seed: int = 0,
-) -> Calibrated:
-    """Score two representations against the null that their stimuli are paired at random.
-
-    Parameters
-    ----------
-    metric : str or callable
-        Metric id, or any ``metric(X, Y) -> float``.
-    X, Y : array-like, shapes (n_stimuli, p), (n_stimuli, q)
-        Rows of ``Y`` are permuted.
-    n_permutations : int, optional
-        Sampled permutations. Unless given, p is in closed form where one is known, and else from 1000 permutations (200
-        where each costs a full evaluation).
-    groups, permute
-        What may be exchanged; see `brainalign.stats.draw_permutations`.
-    seed : int
-        Seed of the permutations.
-
-    Returns
-    -------
-    Calibrated
-        ``score``, ``null_mean``, ``null_sd``, ``z``, ``p``, ``excess`` (score less null mean). Under free permutations
-        mean and sd of CKA, RSA and mutual kNN are in closed form, and p of CKA and RSA too, by the first three moments
-        over all permutations; exchangeability groups take sampled permutations. Encoding is refitted for every
-        permutation, alpha chosen anew: permuting against predictions that stay fixed gives too many false positives,
-        because folds share training rows.
-
-    Raises
-    ------
-    ChoiceError, PairingError, NonFiniteError, UndefinedError
-        Unknown id, rows that do not pair, NaN or inf, a null without spread.
-
-    Notes
-    -----
-    Cost: n³ in closed form (CKA, RSA); n² a permutation (CKA, RSA), n k (mutual kNN), one product of n² q a fold
-    (encoding).
-    """
-    x, y = as_pair(X, Y)
-    exchange: dict[str, Any] = {"groups": groups, "permute": permute, "seed": seed}
-    count = PERMUTATIONS if n_permutations is None else n_permutations
-    if callable(metric):
-        return calibrate_callable(metric, to_numpy(x), to_numpy(y), n_permutations=count, **exchange)
-    record = get_metric(metric)
-    form = record.form_for(groups)
-    if form is not None:
-        a, b = form.prepare(x, name="X"), form.prepare(y, name="Y")
-        lower = not record.higher_is_better
-        return calibrate_form(form, a, b, len(x), n_permutations=n_permutations, lower=lower, **exchange)
-    return calibrate_encoding(record, x, y, n_permutations=count, **exchange)
-
-
-def calibrate_encoding(
-    record: Metric,
-    x: Any,
-    y: Any,
-    *,
-    n_permutations: int,
-    groups: npt.ArrayLike | None = None,
-    permute: str = "within",
-    seed: int = 0,
-) -> Calibrated:
-    """Calibrate an encoding metric on checked matrices: every permutation is fitted anew."""
-    plan, targets = _encoding_plan(x, groups, seed), to_numpy(y)
-    permutations = draw_permutations(len(x), n_permutations, groups=groups, permute=permute, seed=seed)
-    everything = [np.arange(targets.shape[1])]
-    null = plan.permuted(targets, permutations, quantity=str(record.quantity), segments=everything).mean(axis=1)[:, 0]
-    return calibrated(float(np.nanmean(getattr(plan.fit(targets), str(record.quantity)))), null)
+    p_holm: float = float("nan")
 
 
 def resample(
@@ -127,58 +42,47 @@ def resample(
     *,
     method: str | None = None,
     groups: npt.ArrayLike | None = None,
-    n: int = 200,
+    n: int | None = None,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Interval of a score over stimuli.
+    """Interval of a score over stimuli, or over stimuli and subjects.
 
     Parameters
     ----------
     metric : str or callable
         Metric id, or any ``metric(X, Y) -> float``.
-    X, Y : array-like, shapes (n_stimuli, p), (n_stimuli, q)
-        The representations.
-    method : {None, "jackknife", "subsample"}
+    X : array-like, shape (n_stimuli, p)
+    Y : array-like, shape (n_stimuli, q), or list of them
+        A list holds subjects: the interval is that of their mean, for new stimuli and new subjects.
+    method : {None, "jackknife", "subsample", "bootstrap"}
         ``None`` takes what is right for the metric: the delete-block jackknife for smooth statistics, half-sampling
-        without replacement for mutual kNN. Sampling stimuli with replacement would pair a stimulus with itself.
+        without replacement for the rest (neighbours, CCA). ``bootstrap`` is for RSA: stimuli are drawn with
+        replacement, and pairs of one stimulus with itself left out.
     groups : array, optional
         Source of each stimulus; groups are left out or drawn whole.
-    n : int
-        Subsamples drawn.
+    n : int, optional
+        Samples drawn: 200 unless given, or 60 of measures that are fitted or evaluated anew for each.
     level : float
         Nominal coverage.
     seed : int
-        Seed of the subsamples.
+        Seed of the samples.
 
     Returns
     -------
     Interval
         ``estimate``, ``low``, ``high``, ``se``.
+
+    Raises
+    ------
+    ChoiceError
+        An unknown id or method, or the bootstrap of a measure for which it is wrong.
+    PairingError, NonFiniteError, UndefinedError, InputError
+        Rows that do not pair, NaN or inf, a score that some block leaves without value, fewer than 20 samples.
     """
-    if method not in (None, "jackknife", "subsample"):
-        raise ChoiceError(f"method={method!r} is unknown.{near_names(str(method), ['jackknife', 'subsample'])}")
-    x, y = as_pair(X, Y)
-    arrays = to_numpy(x), to_numpy(y)
-    options: dict[str, Any] = {"groups": groups, "level": level}
-    if callable(metric):
-        return resample_callable(metric, *arrays, method=method or "jackknife", n_samples=n, seed=seed, **options)
-    record = get_metric(metric)
-    natural = "jackknife" if record.form is None or record.form.smooth else "subsample"
-    if method is not None and method != natural:
-        return resample_callable(record.function, *arrays, method=method, n_samples=n, seed=seed, **options)
-    form = record.form_for(groups)
-    if form is not None:
-        return resample_form(form, form.prepare(x), form.prepare(y), len(x), n_samples=n, seed=seed, **options)
-    return resample_encoding(record, x, y, groups=groups, level=level, seed=seed)
-
-
-def resample_encoding(
-    record: Metric, x: Any, y: Any, *, groups: npt.ArrayLike | None = None, level: float = 0.95, seed: int = 0
-) -> Interval:
-    """Delete-block jackknife interval of an encoding metric on checked matrices."""
-    full, left_out, sizes = _left_out(record, x, y, groups, seed)
-    return jackknife_interval(full, left_out, sizes, len(x), level=level)
+    if method not in (None, *METHODS):
+        raise ChoiceError(f"method={method!r} is unknown.{near_names(str(method), METHODS)}")
+    return _spread(metric, X, Y, method or natural_method(metric), groups, n, seed).interval(level)
 
 
 def paired(
@@ -187,71 +91,96 @@ def paired(
     X2: Any,
     Y: Any,
     *,
+    Y2: Any = None,
     groups: npt.ArrayLike | None = None,
-    n: int = 200,
+    n: int | None = None,
     level: float = 0.95,
     seed: int = 0,
 ) -> Paired:
-    """Compare two representations of the same stimuli by their scores against ``Y``.
+    """Compare two representations of the same stimuli by their scores.
 
-    Arguments as in `resample`; the stimuli left out or drawn are the same for both. Two ROIs are compared by giving
-    them as ``X1`` and ``X2`` and the model as ``Y`` for symmetric measures.
+    Parameters
+    ----------
+    metric : str or callable
+        As in `resample`. Callables are compared by half-sampling, as nothing is known of their smoothness.
+    X1, X2 : array-like, shapes (n_stimuli, p1), (n_stimuli, p2)
+        Two models; the same matrix twice to compare ROIs.
+    Y : array-like (n_stimuli, q), or list of subjects
+        Responses that ``X1`` is scored against, and ``X2`` unless ``Y2`` is given.
+    Y2 : as ``Y``, optional
+        Responses that ``X2`` is scored against: a second ROI.
+    groups, n, level, seed
+        As in `resample`; the stimuli left out or drawn are the same for both.
 
     Returns
     -------
     Paired
-        ``difference`` (first minus second), ``low``, ``high``, two-sided ``p``.
+        ``difference`` (first minus second), ``low``, ``high``, two-sided ``p`` from the same law as the interval.
     """
-    x1, y = as_pair(X1, Y, names=("X1", "Y"))
-    x2, _ = as_pair(X2, Y, names=("X2", "Y"))
-    record = None if callable(metric) else get_metric(metric)
-    if record is None or (record.form is not None and not record.form.smooth):
-        interval = _subsampled_difference(metric, record, (x1, x2, y), groups, n, level, seed)
-    else:
-        first, one, sizes = _left_out(record, x1, y, groups, seed)
-        second, two, _ = _left_out(record, x2, y, groups, seed)
-        interval = jackknife_interval(first - second, one - two, sizes, len(y), level=level)
-    p = float(2 * scipy_stats.norm.sf(abs(interval.estimate) / interval.se)) if interval.se > 0 else float("nan")
-    return Paired(interval.estimate, interval.low, interval.high, p, interval.se, level)
+    method = "subsample" if callable(metric) else natural_method(metric)
+    first = _spread(metric, X1, Y, method, groups, n, seed, names=("X1", "Y"))
+    second_names = ("X2", "Y" if Y2 is None else "Y2")
+    second = _spread(metric, X2, Y if Y2 is None else Y2, method, groups, n, seed, names=second_names)
+    return _paired(first.minus(second), level)
 
 
-def _subsampled_difference(
+def paired_all(
     metric: MetricLike,
-    record: Metric | None,
-    tensors: tuple[Any, Any, Any],
+    X: Any,
+    Y: Any,
+    *,
+    groups: npt.ArrayLike | None = None,
+    n: int | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[tuple[str, str], Paired]:
+    """Compare several models, or several ROIs, each with each, p corrected by Holm's method.
+
+    Parameters
+    ----------
+    X, Y
+        As in `paired`, one of the two a mapping of name to matrix (or list of subjects): models or ROIs.
+    metric, groups, n, level, seed
+        As in `paired`.
+
+    Returns
+    -------
+    dict
+        (first, second) to `Paired`, whose ``p_holm`` is corrected over all.
+
+    Raises
+    ------
+    InputError
+        Unless exactly one of ``X`` and ``Y`` is a mapping, of at least two.
+    """
+    if isinstance(X, Mapping) == isinstance(Y, Mapping):
+        raise InputError("give models as a mapping X, or ROIs as a mapping Y, and one matrix as the other.")
+    sides = {name: (x, Y) for name, x in X.items()} if isinstance(X, Mapping) else {k: (X, y) for k, y in Y.items()}
+    if len(sides) < 2:
+        raise InputError(f"{len(sides)} to compare: give at least two.")
+    method = "subsample" if callable(metric) else natural_method(metric)
+    spreads = {name: _spread(metric, x, y, method, groups, n, seed) for name, (x, y) in sides.items()}
+    names = list(spreads)
+    out = {(a, b): _paired(spreads[a].minus(spreads[b]), level) for i, a in enumerate(names) for b in names[i + 1 :]}
+    corrected = holm([comparison.p for comparison in out.values()])
+    return {pair: replace(out[pair], p_holm=float(p)) for pair, p in zip(out, corrected, strict=True)}
+
+
+def _paired(difference: Spread, level: float) -> Paired:
+    interval = difference.interval(level)
+    return Paired(interval.estimate, interval.low, interval.high, difference.p(), interval.se, level)
+
+
+def _spread(
+    metric: MetricLike,
+    X: Any,
+    Y: Any,
+    method: str,
     groups: npt.ArrayLike | None,
-    n: int,
-    level: float,
+    n: int | None,
     seed: int,
-) -> Interval:
-    function = metric if callable(metric) else record.function if record is not None else None
-    assert function is not None  # one of the two is given
-    x1, x2, y = (to_numpy(t) for t in tensors)
-    samples = half_samples(len(y), n, groups=groups, seed=seed)
-    values = [function(x1[rows], y[rows]) - function(x2[rows], y[rows]) for rows in samples]
-    full = float(function(x1, y) - function(x2, y))
-    return subsample_interval(full, values, [len(rows) for rows in samples], len(y), level=level)
-
-
-def _left_out(
-    record: Metric, x: Any, y: Any, groups: npt.ArrayLike | None, seed: int
-) -> tuple[float, FloatArray, Sequence[int]]:
-    labels = None if groups is None else np.asarray(groups)
-    n = len(x)
-    form = record.form_for(groups)
-    if form is not None:
-        limit = n if labels is None and not form.recomputed else 100
-        blocks = make_blocks(n, groups=labels, limit=limit)
-        a, b = form.prepare(x), form.prepare(y)
-        values = form.leave_blocks_out(a, b, blocks)
-        return form.score(a, b), values, [len(block) for block in blocks]
-    blocks = make_blocks(n, groups=labels, limit=50)
-    fit = _encoding_plan(x, groups, seed).fit(to_numpy(y))
-    quantity = str(record.quantity)
-    left_out = np.nanmean(fit.leave_blocks_out(blocks, quantity=quantity), axis=(1, 2))
-    return float(np.nanmean(getattr(fit, quantity))), left_out, [len(block) for block in blocks]
-
-
-def _encoding_plan(x: Any, groups: npt.ArrayLike | None, seed: int) -> EncodingPlan:
-    labels = None if groups is None else np.asarray(groups)
-    return EncodingPlan(x, folds=make_folds(len(x), ENCODING_FOLDS, groups=labels, seed=seed), seed=seed)
+    names: tuple[str, str] = ("X", "Y"),
+) -> Spread:
+    pairs = [as_pair(X, y, names=names) for y in matrices(Y)]
+    scorer = Scorer(metric, Preparation(pairs[0][0], names[0]), groups, seed)
+    return scorer.spread([Preparation(y, names[1]) for _, y in pairs], method, n)

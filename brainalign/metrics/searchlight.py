@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,16 +10,16 @@ import numpy.typing as npt
 from brainalign.arrays import as_matrix, as_pair, to_numpy
 from brainalign.errors import InputError, ShapeError, UndefinedError
 from brainalign.kernels.surroundings import along_surface, within_sphere
-from brainalign.metrics.table import get_metric
+from brainalign.metrics.scorers import MetricLike, Scorer
+from brainalign.metrics.shared import Preparation
 
 __all__ = ["searchlight"]
 
 FloatArray = npt.NDArray[np.float64]
-Scorer = Callable[[Any], float]
 
 
 def searchlight(
-    metric: str | Callable[[Any, Any], float],
+    metric: MetricLike,
     X: Any,
     Y: Any,
     *,
@@ -85,26 +84,15 @@ def searchlight(
     around = (
         within_sphere(places, radius) if faces is None else along_surface(places, _triangles(faces, places), radius)
     )
-    score = _scorer(metric, x)
+    scorer = Scorer(metric, Preparation(x, "X"))
     values = np.full(len(places), np.nan)
     for i, rows in enumerate(around):
         if len(rows) >= min_neuroids:
             try:
-                values[i] = score(y[:, rows])
+                values[i] = scorer.score(Preparation(y[:, rows], "Y"))
             except UndefinedError:
                 continue
     return values
-
-
-def _scorer(metric: str | Callable[[Any, Any], float], x: Any) -> Scorer:
-    if callable(metric):
-        matrix = to_numpy(x)
-        return lambda part: float(metric(matrix, to_numpy(part)))
-    record = get_metric(metric)
-    if record.form is None:
-        return lambda part: record.function(x, part)
-    form, a = record.form, record.form.prepare(x, name="X")
-    return lambda part: form.score(a, form.prepare(part, name="Y"))
 
 
 def _triangles(faces: Any, vertices: FloatArray) -> npt.NDArray[np.intp]:

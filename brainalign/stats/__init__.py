@@ -1,7 +1,9 @@
 """Ceilings, resampling, permutation nulls: forms that take arrays or callables."""
 
+from brainalign.stats.best import CalibratedBest
 from brainalign.stats.ceilings import Ceiling, Normalised, ncsnr_ceiling, noise_ceiling, published_ceiling
 from brainalign.stats.forms import PairForm, RecomputedForm
+from brainalign.stats.multiple import holm
 from brainalign.stats.pattern_ceilings import pattern_ceiling
 from brainalign.stats.permutation import Calibrated, draw_permutations
 from brainalign.stats.repeats import Repeats, as_repeats
@@ -9,6 +11,7 @@ from brainalign.stats.resampling import Interval, jackknife_interval, jackknife_
 
 __all__ = [
     "Calibrated",
+    "CalibratedBest",
     "Ceiling",
     "Interval",
     "Normalised",
@@ -17,6 +20,7 @@ __all__ = [
     "Repeats",
     "as_repeats",
     "draw_permutations",
+    "holm",
     "jackknife_interval",
     "jackknife_se",
     "make_blocks",

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats as scipy_stats
 
 from brainalign.errors import ChoiceError, InputError, ShapeError, UndefinedError, near_names
-from brainalign.stats.forms import PairForm
 
-__all__ = [
-    "PERMUTATIONS",
-    "Calibrated",
-    "calibrate_callable",
-    "calibrate_form",
-    "calibrated",
-    "calibrated_by_moments",
-    "draw_permutations",
-]
+__all__ = ["Calibrated", "calibrated", "calibrated_by_moments", "draw_permutations", "require_spread"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
-
-PERMUTATIONS = 1000
-RECOMPUTED_PERMUTATIONS = 200
 
 # standard deviation over mean of a null that only rounding spreads
 RELATIVE_SPREAD = 1e-13
@@ -140,9 +126,10 @@ def calibrated(
     ``at_least`` is the relative tolerance with which a permuted score counts as equal to the observed one; with
     ``lower`` small scores are aligned, and count for p.
     """
+    _require_score(score)
     values = np.asarray(null, dtype=np.float64)
     mean, sd = moments if moments is not None else (float(values.mean()), float(values.std(ddof=1)))
-    _require_spread(mean, sd)
+    require_spread(mean, sd)
     slack = at_least * abs(score)
     extreme = values <= score + slack if lower else values >= score - slack
     p = (1 + int(np.sum(extreme))) / (len(values) + 1)
@@ -160,8 +147,9 @@ def calibrated_by_moments(
     Pearson type III tail: Kazi-Aoual et al. 1995, Comput. Stat. Data Anal. 20:643; Josse et al. 2008,
     doi:10.1016/j.csda.2008.06.012.
     """
+    _require_score(score)
     mean, sd = moments
-    _require_spread(mean, sd)
+    require_spread(mean, sd)
     z = (score - mean) / sd
     # the lower tail is the upper one of the mirror image
     p = float(scipy_stats.pearson3.sf(-z, -skewness) if lower else scipy_stats.pearson3.sf(z, skewness))
@@ -169,52 +157,12 @@ def calibrated_by_moments(
     return Calibrated(score, mean, sd, z, max(p, least), 0, "closed form")
 
 
-def _require_spread(mean: float, sd: float) -> None:
+def _require_score(score: float) -> None:
+    if np.isnan(score):
+        raise UndefinedError("the score is not defined, so it has no place in a null.")
+
+
+def require_spread(mean: float, sd: float, *, of: str = "") -> None:
+    """Raise ``UndefinedError`` where a null (``of`` a name) is spread by rounding alone."""
     if not np.isfinite(sd) or sd <= RELATIVE_SPREAD * abs(mean):
-        raise UndefinedError("the permutation null has no spread: every permutation gives the same score.")
-
-
-def calibrate_form(
-    form: PairForm,
-    a: Any,
-    b: Any,
-    n: int,
-    *,
-    n_permutations: int | None = None,
-    groups: npt.ArrayLike | None = None,
-    permute: str = "within",
-    seed: int = 0,
-    lower: bool = False,
-) -> Calibrated:
-    """Calibrate a measure in its shared form.
-
-    Free permutations take mean and sd in closed form where known, and p too unless a number of permutations is asked
-    for. Otherwise 1000 are drawn, or 200 of a measure that is evaluated anew for each.
-    """
-    score = form.score(a, b)
-    moments = form.null_moments(a, b) if groups is None else None
-    skewness = form.null_skewness(a, b) if moments is not None and n_permutations is None else None
-    if moments is not None and skewness is not None:
-        return calibrated_by_moments(score, moments, skewness, n, lower=lower)
-    count = n_permutations
-    if count is None:
-        count = RECOMPUTED_PERMUTATIONS if form.recomputed else PERMUTATIONS
-    permutations = draw_permutations(n, count, groups=groups, permute=permute, seed=seed)
-    null = form.permuted([a], b, permutations)[0]
-    return calibrated(score, null, moments=moments, at_least=1e-12, lower=lower)
-
-
-def calibrate_callable(
-    metric: Callable[[Any, Any], float],
-    X: npt.NDArray[Any],
-    Y: npt.NDArray[Any],
-    *,
-    n_permutations: int = 1000,
-    groups: npt.ArrayLike | None = None,
-    permute: str = "within",
-    seed: int = 0,
-) -> Calibrated:
-    """Calibrate any ``metric(X, Y)`` by recomputing it with the rows of ``Y`` permuted."""
-    permutations = draw_permutations(len(X), n_permutations, groups=groups, permute=permute, seed=seed)
-    null = [float(metric(X, Y[order])) for order in permutations]
-    return calibrated(float(metric(X, Y)), null, at_least=1e-12)
+        raise UndefinedError(f"the permutation null{of} has no spread: every permutation gives the same score.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy.typing as npt
 from scipy import stats as scipy_stats
 
 from brainalign.errors import InputError, ShapeError, UndefinedError
-from brainalign.stats.forms import PairForm
 
 __all__ = [
     "Interval",
@@ -20,8 +19,6 @@ __all__ = [
     "jackknife_se",
     "make_blocks",
     "mean_interval",
-    "resample_callable",
-    "resample_form",
     "subsample_interval",
 ]
 
@@ -31,7 +28,10 @@ IndexArray = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval: ``estimate``, ``low``, ``high``, ``se``; how it was made in ``method``."""
+    """An estimate with its interval: ``estimate``, ``low``, ``high``, ``se``; how it was made in ``method``.
+
+    ``freedom``: degrees of freedom of Student's t, infinite for the normal law.
+    """
 
     estimate: float
     low: float
@@ -39,6 +39,7 @@ class Interval:
     se: float
     level: float = 0.95
     method: str = ""
+    freedom: float = float("inf")
 
 
 def make_blocks(
@@ -161,8 +162,9 @@ def jackknife_interval(
     Parameters and errors as in `jackknife_se`; ``level`` is the nominal coverage.
     """
     se = float(jackknife_se(full, left_out, n_left_out, n))
-    half = float(scipy_stats.t.ppf(0.5 + level / 2, len(np.asarray(left_out)) - 1)) * se
-    return Interval(full, full - half, full + half, se, level, "jackknife")
+    freedom = len(np.asarray(left_out)) - 1
+    half = float(scipy_stats.t.ppf(0.5 + level / 2, freedom)) * se
+    return Interval(full, full - half, full + half, se, level, "jackknife", freedom)
 
 
 def half_samples(n: int, n_samples: int, *, groups: npt.ArrayLike | None = None, seed: int = 0) -> list[IndexArray]:
@@ -214,55 +216,3 @@ def mean_interval(parts: Sequence[Interval]) -> Interval:
     se = float(np.sqrt(sum(part.se**2 for part in parts))) / count
     half = float(scipy_stats.norm.ppf(0.5 + first.level / 2)) * se
     return Interval(value, value - half, value + half, se, first.level, first.method)
-
-
-def resample_form(
-    form: PairForm,
-    a: Any,
-    b: Any,
-    n: int,
-    *,
-    groups: npt.ArrayLike | None = None,
-    n_samples: int = 200,
-    level: float = 0.95,
-    seed: int = 0,
-    limit: int = 100,
-) -> Interval:
-    """Interval of a measure in its shared form: jackknife where the measure is smooth, else half-sampling.
-
-    Cost: one evaluation for the jackknife of closed forms; ``n_samples`` evaluations on half the stimuli otherwise.
-    """
-    full = form.score(a, b)
-    if form.smooth:
-        labels = None if groups is None else np.asarray(groups)
-        blocks = make_blocks(n, groups=labels, limit=n if groups is None and not form.recomputed else limit)
-        values = form.leave_blocks_out(a, b, blocks)
-        return jackknife_interval(full, values, [len(block) for block in blocks], n, level=level)
-    samples = half_samples(n, n_samples, groups=groups, seed=seed)
-    values = np.array([form.score(form.restrict(a, rows), form.restrict(b, rows)) for rows in samples])
-    return subsample_interval(full, values, [len(rows) for rows in samples], n, level=level)
-
-
-def resample_callable(
-    metric: Callable[[Any, Any], float],
-    X: npt.NDArray[Any],
-    Y: npt.NDArray[Any],
-    *,
-    method: str,
-    groups: npt.ArrayLike | None = None,
-    n_samples: int = 200,
-    level: float = 0.95,
-    seed: int = 0,
-    limit: int = 100,
-) -> Interval:
-    """Interval of any ``metric(X, Y)`` by recomputation: ``method`` jackknife or subsample."""
-    n = len(X)
-    full = float(metric(X, Y))
-    if method == "subsample":
-        samples = half_samples(n, n_samples, groups=groups, seed=seed)
-        values = np.array([metric(X[rows], Y[rows]) for rows in samples])
-        return subsample_interval(full, values, [len(rows) for rows in samples], n, level=level)
-    blocks = make_blocks(n, groups=None if groups is None else np.asarray(groups), limit=limit)
-    keep = [np.setdiff1d(np.arange(n), block) for block in blocks]
-    values = np.array([metric(X[rows], Y[rows]) for rows in keep])
-    return jackknife_interval(full, values, [len(block) for block in blocks], n, level=level)

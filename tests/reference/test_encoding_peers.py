@@ -9,7 +9,7 @@ from sklearn.metrics import r2_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from brainalign.encoding import EncodingPlan, RidgeCV, encode, make_folds
+from brainalign.encoding import BandedRidgeCV, EncodingPlan, RidgeCV, encode, make_folds
 
 ALPHAS = np.logspace(-1, 6, 15)
 
@@ -23,7 +23,14 @@ def simulated(n, p, v, seed=0, decay=0.5):
     return X, signal + noise * rng.standard_normal((n, v))
 
 
-@parametrize_with_checks([RidgeCV(folds=2), RidgeCV(selection="loo"), RidgeCV(selection="kfold", folds=2)])
+@parametrize_with_checks(
+    [
+        RidgeCV(folds=2),
+        RidgeCV(selection="loo"),
+        RidgeCV(selection="kfold", folds=2),
+        BandedRidgeCV(n_samples=2),
+    ]
+)
 def test_the_estimator_keeps_the_rules_of_scikit_learn(estimator, check):
     with warnings.catch_warnings():
         # the checks fit noise-free data and are right to meet the warning about the end of the grid
@@ -94,6 +101,28 @@ def test_held_out_r2_is_that_of_himalaya(selection):
         model = KernelRidgeCV(alphas=ALPHAS, cv=5).fit(X[train] - mean_x, Y[train] - mean_y)
         theirs[fold] = r2_score(Y[test] - mean_y, model.predict(X[test] - mean_x), multioutput="raw_values")
     assert ours.r2.mean() == pytest.approx(theirs.mean(), abs=0.002)
+
+
+@pytest.mark.parametrize("sizes", [(20, 30), (150, 250)], ids=["primal", "dual"])
+def test_banded_ridge_is_that_of_himalaya(sizes):
+    from himalaya.ridge import GroupRidgeCV
+
+    X, Y = simulated(200, sum(sizes), 30)
+    X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    spaces = np.repeat([0, 1], sizes)
+    weights = np.random.default_rng(0).dirichlet([1.0, 1.0], 12)
+    folds = [(np.setdiff1d(np.arange(200), test), test) for test in np.array_split(np.arange(200), 5)]
+    ours = BandedRidgeCV(
+        spaces=spaces, alphas=ALPHAS, weights=weights, selection="kfold", folds=folds, fit_intercept=False
+    ).fit(X, Y)
+    options = {"n_iter": weights, "alphas": ALPHAS, "progress_bar": False, "warn": False}
+    theirs = GroupRidgeCV(groups=spaces, solver_params=options, cv=folds, random_state=0).fit(X, Y)
+    # himalaya chooses by the mean of r2 over folds, we by the error over all held-out rows: near ties may differ
+    same = np.isclose(np.exp(-theirs.deltas_).T, (ours.alpha_[:, None] / ours.gamma_), rtol=1e-6).all(axis=1)
+    assert same.mean() > 0.6
+    coef = np.asarray(theirs.coef_).T
+    np.testing.assert_allclose(ours.coef_[same], coef[same], atol=1e-6)
+    np.testing.assert_allclose(ours.predict(X).std(axis=0), theirs.predict(X).std(axis=0), rtol=0.05)
 
 
 def test_float32_scores_agree_with_float64():

@@ -1,5 +1,8 @@
 """Memory is planned, and refused, before work starts."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -55,3 +58,40 @@ def test_scores_do_not_depend_on_the_budget():
 def test_a_budget_is_refused_before_anything_is_decomposed():
     with pytest.raises(InputError, match=r"max_memory of 0\.0 MB is too small"):
         EncodingPlan(np.random.default_rng(0).standard_normal((40, 2000)), folds=4, max_memory="40KB")
+
+
+def test_blocks_are_left_out_inside_the_budget_or_refused():
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((60, 12)), rng.standard_normal((60, 300))
+    blocks = np.array_split(np.arange(60), 12)
+    free = EncodingPlan(X, folds=3).fit(Y).leave_blocks_out(blocks)
+    least = EncodingPlan(X, folds=3)._budget.least
+    tight = EncodingPlan(X, folds=3, max_memory=least + 900_000).fit(Y)
+    np.testing.assert_allclose(tight.leave_blocks_out(blocks), free, rtol=1e-9)
+    with pytest.raises(InputError, match="to leave blocks out of fold 0, which needs"):
+        tight.leave_blocks_out([[i] for i in range(60)] * 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("selection", ["gcv", "loo", "kfold"])
+def test_measured_memory_stays_under_the_limit(selection):
+    """In a process of its own: the peak of the resident set beyond what was there before."""
+    done = subprocess.run([sys.executable, "-c", MEASURE, selection], capture_output=True, text=True, check=True)
+    grown, limit = map(int, done.stdout.split())
+    assert grown < limit
+
+
+MEASURE = """
+import resource, sys
+import numpy as np, torch
+from brainalign.encoding import EncodingPlan
+torch.set_num_threads(1)
+X = np.random.default_rng(0).standard_normal((1500, 800), dtype="f4")
+Y = np.random.default_rng(1).standard_normal((1500, 40_000), dtype="f4")
+EncodingPlan(X[:300], folds=2, selection=sys.argv[1]).fit(Y[:300, :900]).leave_blocks_out([[0, 1], [2, 3]])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+limit = 500_000_000
+plan = EncodingPlan(X, folds=[(np.arange(1200), np.arange(1200, 1500))], selection=sys.argv[1], max_memory=limit)
+plan.fit(Y).leave_blocks_out(np.array_split(np.arange(1500), 50))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, limit)
+"""

@@ -67,6 +67,8 @@ def test_normalised_r_is_a_ratio_of_sums_over_neuroids_with_a_ceiling():
     used = [0, 1, 3]
     assert result.n_normalised == 3
     assert result.normalised == pytest.approx(result.r[used].sum() / (0.5 + 0.8 + 1e-6))
+    assert result.normalised_r2 == pytest.approx(result.r2[used].sum() / (0.25 + 0.64 + 1e-12))
+    np.testing.assert_array_equal(result.ceiling, [0.25, 0.64, 0.0, 1e-12, 0.5])
 
 
 def test_negative_reliability_is_left_out():
@@ -80,7 +82,7 @@ def test_ceilings_that_do_not_bound_r_are_refused():
     X, Y = problem()
     with pytest.raises(CeilingError, match="no noise ceiling: averaged on disk"):
         encode(X, Y, ceiling=Ceiling.absent("averaged on disk"))
-    with pytest.raises(CeilingError, match="does not bound 'r'"):
+    with pytest.raises(CeilingError, match="does not bound 'r2'"):
         encode(X, Y, ceiling=Ceiling("correlation", 0.5, 3, "loso", quantity="rsa"))
     with pytest.raises(CeilingError, match=r"shape \(3,\) and Y 5 neuroids"):
         encode(X, Y, ceiling=Ceiling("variance", np.ones(3), 3, "ncsnr"))

@@ -117,3 +117,33 @@ def test_share_at_edge_counts_both_ends_among_those_asked_for():
     assert share_at_edge(index, 1, index >= 0) == 0.0
     assert share_at_edge(index, 4, index > 10) == 0.0
     assert share_at_edge(index, 4, index >= 0, np.array([[False], [True]])) == pytest.approx(2 / 5)
+
+
+@pytest.mark.parametrize(("n", "p"), [(150, 400), (150, 140), (150, 20)])
+def test_mixing_few_products_leaves_the_choice_among_many_alphas_as_it_is(n, p):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, p)) * np.arange(1, p + 1) ** -0.5
+    y = X @ rng.standard_normal((p, 400))
+    y = y / y.std(axis=0) * np.geomspace(0.2, 3, 400) + rng.standard_normal((n, 400))
+    grid = torch.as_tensor(np.logspace(-1, 8, 19))
+    rows = torch.arange(n)
+    system = decompose(torch.as_tensor(X), rows, rows[:0], standardize=False)
+    made = {t: AlphaSearch(system, grid, "kfold", t) for t in (torch.float32, torch.float64)}
+    errors = {t: made[t].errors(torch.zeros(0), torch.as_tensor(y).to(t))[0].numpy() for t in made}
+    ranks = {t: max(len(fold.mixing.T) for fold in made[t]._inner) for t in made}
+    assert ranks[torch.float32] < ranks[torch.float64] < 19
+    expected = np.zeros((19, 400))
+    for train, test in make_folds(n, 5, None, 0):
+        z, level = X[train] - X[train].mean(axis=0), y[train].mean(axis=0)
+        u, s, vt = np.linalg.svd(z, full_matrices=False)
+        b = u.T @ (y[train] - level)
+        for a, alpha in enumerate(grid.numpy()):
+            weights = (X[test] - X[train].mean(axis=0)) @ vt.T * (s / (s**2 + alpha))
+            expected[a] += ((y[test] - level - weights @ b) ** 2).sum(axis=0) / n
+    np.testing.assert_allclose(errors[torch.float64], expected, rtol=1e-8)
+    assert (errors[torch.float64].argmin(axis=0) == expected.argmin(axis=0)).all()
+    np.testing.assert_allclose(errors[torch.float32], expected, rtol=2e-4)
+    # alphas may differ where the curve is flat, and cost nothing there
+    choice = errors[torch.float32].argmin(axis=0)
+    assert (choice == expected.argmin(axis=0)).mean() >= 0.98
+    np.testing.assert_allclose(np.take_along_axis(expected, choice[None], axis=0)[0], expected.min(axis=0), rtol=5e-5)

@@ -5,9 +5,9 @@ import pytest
 
 from brainalign.benchmarks import Benchmark
 from brainalign.evaluate.half_sampling import HalfSampling, Halves, left_out_of_all, mean_spread
+from brainalign.metrics import resample
 from brainalign.similarity import MutualKnnForm
 from brainalign.stats import Repeats
-from brainalign.stats.resampling import resample_form
 
 FORM = MutualKnnForm(k=5)
 BENCH = Benchmark(id="toy", dataset="toy", half_samples=20)
@@ -26,13 +26,15 @@ def responses() -> tuple[list, list, Repeats]:
     return [FORM.prepare(X), FORM.prepare(other)], [FORM.prepare(repeats.mean()), FORM.prepare(X)], repeats
 
 
-def test_intervals_are_those_of_each_pair(responses: tuple) -> None:
-    layers, targets, _ = responses
-    found = HalfSampling(FORM, chance, 80, None, BENCH).spreads(layers, [(b, None) for b in targets])
+def test_intervals_are_those_of_each_pair() -> None:
+    X, other, noise = np.random.default_rng(1).standard_normal((3, 80, 6))
+    layers, targets = [X, other], [X + noise, X]
+    prepared = [FORM.prepare(a) for a in layers], [(FORM.prepare(b), None) for b in targets]
+    found = HalfSampling(FORM, chance, 80, None, BENCH).spreads(*prepared)
     for t, b in enumerate(targets):
         for i, a in enumerate(layers):
-            expected = resample_form(FORM, a, b, 80, n_samples=20, seed=BENCH.seed)
-            assert found[t][i].interval == expected
+            expected = resample("mutual-knn.k5", a, b, n=20, level=BENCH.level, seed=BENCH.seed)
+            assert vars(found[t][i].interval) == pytest.approx(vars(expected))
             assert found[t][i].noise_free is None
             assert found[t][i].reason is None
 

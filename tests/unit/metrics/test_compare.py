@@ -6,10 +6,9 @@ import pytest
 
 from brainalign.arrays import as_pair
 from brainalign.errors import ChoiceError, NonFiniteError, PairingError
-from brainalign.metrics import METRICS, calibrate, compare, comparison, resample
+from brainalign.metrics import METRICS, calibrate, calibration, compare, resample
 from brainalign.metrics.comparison import COLUMNS, _row
 from brainalign.metrics.shared import Preparation
-from brainalign.stats import permutation
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +21,7 @@ def pair():
 @pytest.fixture(scope="module")
 def table(pair):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(permutation, "RECOMPUTED_PERMUTATIONS", 40)
-        patch.setattr(comparison, "ENCODING_PERMUTATIONS", 40)
+        patch.setattr(calibration, "PERMUTATIONS_ANEW", 40)
         return compare(*pair).set_index("metric")
 
 
@@ -54,7 +52,19 @@ def test_only_what_must_lacks_a_number(table):
     assert set(lacking.index) == {f"{kind}.k{k}" for kind in ("mutual-knn", "jaccard", "cknna") for k in (20, 50)}
 
 
-@pytest.mark.parametrize("name", ["encoding.ridge.r", "cka.rbf.debiased", "rsa.euclidean.tau-b", "jaccard.k5"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "encoding.ridge.r",
+        "encoding.versa",
+        "cka.rbf.debiased",
+        "rsa.euclidean.tau-b",
+        "rsa.cosine.spearman",
+        "jaccard.k5",
+        "cca.mean",
+        "procrustes.angular",
+    ],
+)
 def test_rows_are_those_of_the_single_functions(table, pair, name):
     row = table.loc[name]
     interval = resample(name, *pair)
@@ -78,7 +88,7 @@ def test_costly_measures_wait_to_be_asked_for():
     assert "gromov-wasserstein" in costly
     assert "cka.linear.debiased" not in costly
     skip = METRICS["gromov-wasserstein"]
-    row = _row(skip, *as_pair(X, Y), (Preparation(X, "X"), Preparation(Y, "Y")), None, 0, asked=False)
+    row = _row(skip, *(Preparation(Z, "Z") for Z in as_pair(X, Y)), None, 0, asked=False)
     assert np.isnan(row["value"])
     assert "metrics='gromov-wasserstein'" in row["reason"]
 

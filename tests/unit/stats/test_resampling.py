@@ -9,7 +9,6 @@ from brainalign.stats.resampling import (
     jackknife_interval,
     jackknife_se,
     make_blocks,
-    resample_callable,
     subsample_interval,
 )
 
@@ -93,9 +92,3 @@ def test_subsample_interval_recovers_the_error_of_a_mean() -> None:
     assert interval.se == pytest.approx(x.std(ddof=1) / 20, rel=0.12)
     with pytest.raises(InputError, match="at least 20"):
         subsample_interval(0.0, [1.0] * 5, [2] * 5, 4)
-
-
-def test_callable_resampling_matches_closed_form_of_a_mean() -> None:
-    x = np.random.default_rng(5).standard_normal((40, 1))
-    interval = resample_callable(lambda a, b: float(a.mean()), x, x, method="jackknife")
-    assert interval.se == pytest.approx(x.std(ddof=1) / np.sqrt(40))

@@ -1,0 +1,198 @@
+"""Nulls of any metric: closed forms, permutations against recomputation, the best of several."""
+
+import numpy as np
+import pytest
+
+from brainalign.errors import ChoiceError, InputError, PairingError, UndefinedError
+from brainalign.metrics import METRICS, calibrate, get_metric
+from brainalign.stats import draw_permutations
+from brainalign.stats.permutation import calibrated_by_moments
+
+CLOSED = ["cka.linear.debiased", "cka.rbf.biased", "rsa.correlation.rho-a", "rsa.euclidean.whitened-cosine"]
+FAST = ["cka.linear.debiased", "rsa.euclidean.spearman", "mutual-knn.k5"]
+
+
+def problem(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    Y = rng.standard_normal((n, 8))
+    near, far = Y[:, :6] + 0.7 * rng.standard_normal((n, 6)), Y[:, :6] + 3 * rng.standard_normal((n, 6))
+    return near, far, Y
+
+
+def correlation(a, b):
+    return float(np.corrcoef(a[:, 0], b[:, 0])[0, 1])
+
+
+def _pair(seed, n=40, weight=0.35):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 4)) * [4, 1, 1, 1]
+    return X, weight * X + rng.normal(size=X.shape) * [4, 1, 1, 1]
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_the_closed_p_is_that_of_many_permutations(name):
+    for seed in range(4):
+        X, Y = _pair(seed, weight=0.25)
+        closed = calibrate(name, X, Y)
+        sampled = calibrate(name, X, Y, n_permutations=4000)
+        assert (closed.n_permutations, sampled.n_permutations) == (0, 4000)
+        assert (closed.z, closed.null_mean, closed.null_sd) == (sampled.z, sampled.null_mean, sampled.null_sd)
+        error = np.sqrt(sampled.p * (1 - sampled.p) / 4000)
+        assert closed.p == pytest.approx(sampled.p, abs=4 * error + 0.15 * sampled.p)
+
+
+def test_false_positives_are_nominal():
+    hits = {name: [calibrate(name, *_pair(seed, 20, weight=0)).p < 0.05 for seed in range(300)] for name in CLOSED[:2]}
+    for name, found in hits.items():
+        assert 0.02 <= np.mean(found) <= 0.09, name
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("n", [12, 40])
+@pytest.mark.parametrize("name", CLOSED)
+def test_false_positives_of_closed_forms_in_two_thousand_simulations(name, n, record_property):
+    p = np.array([calibrate(name, *_pair(seed, n, weight=0)).p for seed in range(2000)])
+    record_property("rejected at 5 %", float(np.mean(p < 0.05)))
+    record_property("rejected at 1 %", float(np.mean(p < 0.01)))
+    assert 0.04 <= np.mean(p < 0.05) <= (0.06 if n >= 40 else 0.07)
+    assert 0.005 <= np.mean(p < 0.01) <= 0.02
+
+
+def test_p_is_never_zero():
+    X, _ = _pair(0, n=12)
+    assert calibrate("cka.linear.debiased", X, X).p > 1e-10
+    assert calibrated_by_moments(-9.0, (0.0, 1.0), 3.0, 8, lower=True).p == pytest.approx(1 / 40320)
+    X, _ = _pair(0, n=300)
+    assert calibrate("cka.linear.debiased", X, X).p > 0
+
+
+def test_a_null_of_rounding_alone_is_no_null():
+    with pytest.raises(UndefinedError, match="no spread"):
+        calibrated_by_moments(1.0, (1.0, 1e-16), 0.0, 10)
+
+
+def test_groups_take_sampled_permutations():
+    X, Y = _pair(1)
+    placed = calibrate("cka.linear.debiased", X, Y, groups=np.arange(40) // 10)
+    assert placed.n_permutations == 1000
+    assert placed.moments == "sampled"
+
+
+def test_measures_that_are_evaluated_anew_take_fewer():
+    X, Y = _pair(2, n=15)
+    assert calibrate("rsa.correlation.tau-a", X, Y).n_permutations == 200
+    assert calibrate("mutual-knn.k5", X, Y).n_permutations == 1000
+    assert calibrate("encoding.ridge.r", X, Y).n_permutations == 200
+    assert calibrate(["mutual-knn.k5", "rsa.correlation.tau-a"], X, Y).n_permutations == 200
+    assert calibrate(["mutual-knn.k5", "cka.linear.debiased"], X, Y).n_permutations == 1000
+    assert METRICS["rsa.correlation.tau-a"].form.recomputed
+
+
+@pytest.mark.parametrize("metric", [*FAST, "encoding.ridge.r", correlation])
+def test_permutations_are_recomputations(metric):
+    near, _, Y = problem()
+    function = metric if callable(metric) else get_metric(metric).function
+    result = calibrate(metric, near, Y, n_permutations=25, seed=3)
+    null = [function(near, Y[order]) for order in draw_permutations(40, 25, seed=3)]
+    assert result.score == pytest.approx(function(near, Y), abs=1e-10)
+    assert result.p == pytest.approx((1 + sum(v >= result.score for v in null)) / 26)
+    if result.moments == "sampled":
+        assert result.null_mean == pytest.approx(np.mean(null), abs=1e-8)
+
+
+def test_groups_are_exchanged_as_asked():
+    near, _, Y = problem()
+    groups = np.repeat(np.arange(10), 4)
+    result = calibrate("cka.linear.debiased", near, Y, n_permutations=30, groups=groups, permute="blocks")
+    orders = draw_permutations(40, 30, groups=groups, permute="blocks")
+    null = [get_metric("cka.linear.debiased").function(near, Y[order]) for order in orders]
+    assert result.null_mean == pytest.approx(np.mean(null))
+    assert result.moments == "sampled"
+
+
+@pytest.mark.parametrize("metric", [*FAST, "encoding.ridge.r2", correlation])
+def test_the_best_layer_meets_the_best_of_the_same_permutations(metric):
+    near, far, Y = problem()
+    layers = {"far": far, "near": near}
+    best = calibrate(metric, layers, Y, n_permutations=20, seed=1)
+    single = {name: calibrate(metric, X, Y, n_permutations=20, seed=1) for name, X in layers.items()}
+    assert best.best == "near"
+    assert best.names == ("far", "near")
+    assert best.score == pytest.approx(single["near"].score)
+    np.testing.assert_allclose(best.scores, [single["far"].score, single["near"].score])
+    assert (best.p_each >= [single["far"].p, single["near"].p]).all()
+    listed = calibrate(metric, [far, near], Y, n_permutations=20, seed=1)
+    assert (listed.best, listed.p) == (1, best.p)
+
+
+def test_the_best_of_several_k_is_sought_in_units_of_each_null():
+    near, far, Y = problem()
+    ids = ["mutual-knn.k5", "mutual-knn.k10"]
+    one = calibrate(ids, near, Y, n_permutations=50)
+    assert one.best in ids
+    assert one.score > 3
+    both = calibrate(ids, {"near": near, "far": far}, Y, n_permutations=50)
+    assert both.best[0] == "near"
+    assert len(both.names) == 4
+
+
+def test_a_nested_list_is_one_matrix():
+    near, _, Y = problem(n=8)
+    result = calibrate(correlation, near.tolist(), Y.tolist(), n_permutations=10)
+    assert result.score == pytest.approx(correlation(near, Y))
+
+
+def test_false_positives_of_a_callable_are_nominal():
+    rng = np.random.default_rng(0)
+    hits = [
+        calibrate(correlation, *rng.standard_normal((2, 20, 1)), n_permutations=99, seed=s).p <= 0.05
+        for s in range(300)
+    ]
+    assert 0.02 <= np.mean(hits) <= 0.09
+
+
+@pytest.mark.parametrize("metric", ["procrustes.angular", "information-imbalance.x-to-y"])
+def test_the_best_distance_is_the_smallest(metric):
+    near, far, Y = problem()
+    best = calibrate(metric, {"far": far, "near": near}, Y, n_permutations=40)
+    single = calibrate(metric, near, Y, n_permutations=40)
+    assert best.best == "near"
+    assert best.score == single.score == best.scores.min()
+    assert best.z < 0
+    assert best.p == best.p_each[1] <= best.p_each[0]
+    assert best.null_mean < single.null_mean
+
+
+def test_distances_are_sought_in_units_of_each_null():
+    near, _, Y = problem()
+    both = calibrate(["information-imbalance.x-to-y", "procrustes.angular"], near, Y, n_permutations=40)
+    assert both.score < -2
+    assert both.p == pytest.approx(1 / 41)
+
+
+def test_metrics_of_two_directions_have_no_best():
+    near, _, Y = problem()
+    with pytest.raises(ChoiceError, match=r"procrustes\.angular is lower and cka\.linear\.debiased higher"):
+        calibrate(["cka.linear.debiased", "procrustes.angular"], near, Y)
+    with pytest.raises(ChoiceError, match="one direction"):
+        calibrate(["procrustes.angular", correlation], near, Y)
+
+
+def test_folds_of_the_best_layer_keep_groups_whole():
+    near, far, Y = problem()
+    groups = np.arange(40) // 2
+    exchange = {"groups": groups, "permute": "blocks", "n_permutations": 20}
+    for name in ("encoding.ridge.r", "encoding.predictivity.mutual"):
+        best = calibrate(name, [far, near], Y, **exchange)
+        assert best.scores[1] == pytest.approx(calibrate(name, near, Y, **exchange).score)
+        assert best.scores[1] != calibrate(name, near, Y, n_permutations=20).score
+
+
+def test_what_cannot_be_calibrated_is_refused():
+    near, far, Y = problem()
+    with pytest.raises(ChoiceError, match="unknown"):
+        calibrate("cka", near, Y)
+    with pytest.raises(PairingError, match="layer 'b'"):
+        calibrate("cka.linear.debiased", {"a": near, "b": far[:-1]}, Y)
+    with pytest.raises(InputError, match="at least one metric"):
+        calibrate([], near, Y)
