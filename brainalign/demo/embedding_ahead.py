@@ -25,7 +25,8 @@ class EmbeddedAhead:
 
     Small convolutions gain little from a second thread, so one process that embeds beside one that scores is faster
     than both in turn with all cores. It starts on entering the context, from the second network on; the first is
-    embedded here, and where the caller would have to wait, so are the last ones. What the store holds already needs no second process.
+    embedded here, and where the caller would have to wait, so are the last ones. What the store holds already needs no
+    second process.
     Leaving the context ends the other process; what it was writing goes on at the last whole chunk another time.
     If it fails, the network is embedded here, which raises the error where it can be read.
     """
