@@ -65,7 +65,7 @@ class EmbeddedAhead:
         while self._left:
             name = self._next()
             self._left.remove(name.rsplit("@", 1)[0])
-            if not self._left:
+            if not self._process.is_alive():  # all cores are free again
                 torch.set_num_threads(self._threads)
             yield name
 
