@@ -14,6 +14,7 @@ from brainalign.errors import BrainalignError, InputError, ShapeError, Undefined
 from brainalign.evaluate.half_sampling import Spread
 from brainalign.metrics import Metric
 from brainalign.stats import Calibrated, Ceiling, Interval, jackknife_interval
+from brainalign.stats.best import EQUAL
 from brainalign.stats.permutation import calibrated
 
 __all__ = ["SELECTED", "Cell", "block_table", "calibrate_or_reason", "interval_or_none", "ratio", "result_row"]
@@ -68,7 +69,7 @@ def calibrate_or_reason(
     if null is None or not np.isfinite(value):
         return None, ()
     try:
-        return calibrated(value, null, moments=moments, at_least=1e-12, lower=lower), ()
+        return calibrated(value, null, moments=moments, at_least=EQUAL, lower=lower), ()
     except UndefinedError as error:
         return None, (f"z and p: {error}",)
 

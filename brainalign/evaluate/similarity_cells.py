@@ -108,6 +108,8 @@ def _similarity_cells(panel: Panel, metric: Metric, form: PairForm, tick: Callab
                 batch.append(name)
             except UndefinedError as error:
                 cells += _undefined(panel, metric, targets, name, error)
+        if not batch:
+            continue
         known += batch
         spreads = None if sampling is None else sampling.spreads(prepared, [(t.prepared, t.halves) for t in targets])
         left_out = _left_out(form, prepared, [target.prepared for target in targets], panel.blocks, panel.n)

@@ -159,6 +159,16 @@ def test_a_layer_that_does_not_vary_is_undefined_and_never_chosen(tmp_path: Path
     assert all(set(choice) == {"signal|mean"} for choice in selected["choice"])
 
 
+def test_an_embedding_of_dead_layers_alone_has_no_score_anywhere(tmp_path: Path) -> None:
+    store = make_toy_store(tmp_path, subjects=("one",))
+    layers = {"dead|mean": np.zeros((120, 4), np.float32)}
+    store.put_embeddings("other", "1", "images", layers, stimuli=list(store.stimuli("images")["stimulus"]))
+    table = ba.score("other", BENCHMARK, store).table
+    assert set(table["metric"]) == set(BENCHMARK.metrics)
+    assert table["value"].isna().all()
+    assert table["reason"].str.startswith("value: ").all()
+
+
 def test_of_distances_the_smallest_is_chosen_and_counts(store: Store) -> None:
     table = ba.score(MODEL, BENCHMARK, store, metrics=["procrustes.angular"]).table
     signal, noise = rows(table, layer="signal|mean"), rows(table, layer="noise|mean")
