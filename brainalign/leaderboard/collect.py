@@ -7,30 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from brainalign.errors import ResultError, ResultFormatError
-from brainalign.results import Result, Row, iter_results, trust_of
+from brainalign.leaderboard.reading import Entry, summarise
+from brainalign.results import Result, iter_results
 
-__all__ = ["SELECTED", "Entry", "MetricKey", "Model", "Section", "collect"]
+__all__ = ["MetricKey", "Model", "Section", "collect"]
 
-SELECTED = "selected"
 MetricKey = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One result file and where it lies."""
-
-    path: Path
-    result: Result
-
-    @property
-    def uncommitted(self) -> bool:
-        """Whether it was made by code that cannot be found again; simulated results may be, too."""
-        return trust_of(False, self.result.provenance) == "dirty"
-
-    @property
-    def selected(self) -> list[Row]:
-        """Rows whose layer was chosen inside the training folds."""
-        return [row for row in self.result.rows if row.layer == SELECTED]
 
 
 @dataclass
@@ -87,11 +69,15 @@ def collect(root: Path) -> list[Section]:
     ResultError
         No result file below ``root``.
     ResultFormatError
-        A file that the schema refuses, or two equally trusted results of one cell.
+        A file that the schema refuses, a changed table of blocks, or two equally trusted results of one cell.
+
+    Notes
+    -----
+    Cost: one read of every file; what is kept of a result does not grow with its subjects and layers.
     """
     sections: list[Section] = []
     for path, result in iter_results(root):
-        entry = Entry(path, result)
+        entry = summarise(path, result)
         _add(_section_for(sections, entry), entry)
     if not sections:
         raise ResultError(f"no result files below {str(root)!r}; give the folder that the scores were written to.")

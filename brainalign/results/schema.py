@@ -106,19 +106,22 @@ class Row(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        where = f"row {self.subject!r}, {self.roi!r}, {self.layer!r}"
         if self.value is None and not self.reason:
-            raise ValueError(f"{where}: the value is null without a reason")
+            raise ValueError(f"{self._where}: the value is null without a reason")
         if self.ceiling is None and self.normalised is not None:
-            raise ValueError(f"{where}: a normalised value without a ceiling")
+            raise ValueError(f"{self._where}: a normalised value without a ceiling")
         for low, high in (
             (self.low, self.high),
             (self.normalised_low, self.normalised_high),
             (self.extrapolated_low, self.extrapolated_high),
         ):
             if low is not None and high is not None and low > high:
-                raise ValueError(f"{where}: an interval from {low} to {high}")
+                raise ValueError(f"{self._where}: an interval from {low} to {high}")
         return self
+
+    @property
+    def _where(self) -> str:
+        return f"row {self.subject!r}, {self.roi!r}, {self.layer!r}"
 
     @property
     def key(self) -> tuple[str, str, str]:
