@@ -37,7 +37,7 @@ function facts(value) {
 }
 
 const standing = (section, line) => (line.rank
-  ? `rank ${line.rank[0]} of ${section.n_ranked} (the tests leave ${line.rank[1]} to ${line.rank[2]} open)`
+  ? `rank ${line.rank[0]} of ${section.n_ranked} (the tests leave ${line.rank[1] === line.rank[2] ? "no other" : `${line.rank[1]} to ${line.rank[2]}`} open)`
   : `not ranked: ${line.unranked}`);
 const title = (text, item, ...meta) => h("div", { class: "dialog-head" },
   h("div", {}, h("h2", { id: "detail-title" }, text), h("p", { class: "meta" }, meta.filter((x) => x !== null).join(" · ")), h("p", {}, marks(item))),
@@ -88,7 +88,8 @@ function regionView(section, roi) {
 }
 
 function compareView(section, a, b) {
-  const items = [[section.primary, "aggregate", section.aggregate], ...section.means.map((m) => [m.metric, "mean of regions", m]), ...section.columns.map((c) => [c.metric, c.roi, c])]
+  const others = section.means.filter((m) => m.metric !== section.primary); // the primary metric's is the aggregate
+  const items = [[section.primary, "aggregate", section.aggregate], ...others.map((m) => [m.metric, "mean of regions", m]), ...section.columns.map((c) => [c.metric, c.roi, c])]
     .filter(([metric, , column]) => metric !== null && valueOf(column, a) !== null && valueOf(column, b) !== null);
   const tests = items.map(([, , column]) => pairedTest(column, a, b));
   const corrected = holm(tests.map((t) => t.p));
@@ -96,7 +97,7 @@ function compareView(section, a, b) {
     h("td", {}, num(valueOf(column, a))), h("td", {}, num(valueOf(column, b))), h("td", {}, num(tests[i].difference)),
     h("td", {}, tests[i].se === null ? DASH : span(tests[i].low, tests[i].high)), h("td", {}, pval(tests[i].p)), h("td", {}, pval(corrected[i]))));
   const pick = (label, line, change) => choice(label, section.lines.map((l) => [nameOf(l), shortened(nameOf(l), 60)]), nameOf(line), change);
-  const points = items.slice(1 + section.means.length).map(([metric, roi, column]) => ({ x: valueOf(column, b), y: valueOf(column, a), low: field(column, "low", a.at), high: field(column, "high", a.at), title: `${metric} ${roi}: ${num(valueOf(column, a))} and ${num(valueOf(column, b))}` }));
+  const points = items.filter(([, , column]) => section.columns.includes(column)).map(([metric, roi, column]) => ({ x: valueOf(column, b), y: valueOf(column, a), low: field(column, "low", a.at), high: field(column, "high", a.at), title: `${metric} ${roi}: ${num(valueOf(column, a))} and ${num(valueOf(column, b))}` }));
   const untested = tests.some((t) => t.se === null);
   const named = ["Metric", "Region", "A", "B", "A − B", "95 % interval", "p", "p, Holm"];
   return [
