@@ -76,6 +76,10 @@ _HOME = {
     "ingest": "brainalign.datasets",
     "embed": "brainalign.models",
     "score": "brainalign.evaluate",
+    "verify": "brainalign.evaluate",
+    # what people look at
+    "build_leaderboard": "brainalign.leaderboard",
+    "diff_leaderboards": "brainalign.leaderboard",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -41,6 +41,7 @@ def build_app() -> typer.Typer:
     geometry.register(app)
     maps.register(app)
     app.add_typer(results.app)
+    results.register(app)
     app.add_typer(store.app)
     doctor.register(app)
     return app

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     command(
         app,
         "leaderboard",
-        example="brainalign leaderboard\nbrainalign leaderboard --results brainalign-results --out site --title V4",
+        example="brainalign leaderboard\nbrainalign leaderboard brainalign-results --out site --title V4",
     )(leaderboard)
 
 
@@ -137,6 +137,9 @@ def _shown(rows: list[dict[str, Any]], *, every_layer: bool) -> list[dict[str, A
 
 
 def leaderboard(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="RESULTS", help="Folder of the result files; the same as --results.")
+    ] = None,
     results: ResultsRoot = RESULTS,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder for the page and the tables.")
@@ -145,9 +148,9 @@ def leaderboard(
 ) -> Reply:
     """Build a leaderboard from result files.
 
-    One self-contained HTML page, CSV, parquet and JSON.
+    One self-contained HTML page, CSV, parquet, JSON and badges.
     """
     from brainalign.leaderboard import build_leaderboard
 
-    paths = build_leaderboard(results, out, title=title)
+    paths = build_leaderboard(results if folder is None else folder, out, title=title)
     return Reply(paths, [str(path) for path in paths])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,12 +78,23 @@ def collect(root: Path) -> list[Section]:
     Cost: one read of every file; what is kept of a result does not grow with its subjects and layers.
     """
     sections: list[Section] = []
-    for path, result in iter_results(root):
-        entry = summarise(path, result)
+    for entry in _entries(root):
         _add(_section_for(sections, entry), entry)
     if not sections:
         raise ResultError(f"no result files below {str(root)!r}; give the folder that the scores were written to.")
     return sorted(sections, key=lambda s: (s.simulated, s.benchmark, s.version, s.sha256, sorted(s.data.items())))
+
+
+def _entries(root: Path) -> Iterator[Entry]:
+    """Summarise results one by one, in order of their paths."""
+    collecting = gc.isenabled()
+    gc.disable()  # nothing read here forms a cycle, and every pass would walk all that was read before
+    try:
+        for path, result in iter_results(root):
+            yield summarise(path, result)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _data_of(result: Result) -> dict[tuple[str, str], str]:

@@ -32,9 +32,9 @@ def paired_values(models: Sequence[Pooled | None]) -> dict[str, Any] | None:
     if not any(model.parts or model.unpaired > 0 for model in found):
         return None
     strata = []
-    for blocks, full, left_out in per_stratum(found):
-        g = len(blocks.sizes)
-        shares = (1 - blocks.sizes / blocks.n)[:, None] * (left_out - full)
+    for design, full, left_out in per_stratum(found):
+        g = len(design.sizes)
+        shares = (1 - design.sizes / design.n)[:, None] * (left_out - full)
         shares = (shares - shares.mean(axis=0)) * np.sqrt(g / (g - 1))
         unit = np.abs(shares).max(axis=0) / 32767
         whole = np.zeros((len(models), g), dtype="<i2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from scipy import special
 
 from brainalign.stats.resampling import jackknife_se
 
-__all__ = ["Blocks", "Cell", "Estimate", "Estimates", "Part", "Pooled", "combine", "pool", "satterthwaite"]
+__all__ = ["Blocks", "Cell", "Design", "Estimate", "Estimates", "Part", "Pooled", "combine", "pool", "satterthwaite"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -71,6 +72,21 @@ class Estimates:
 
 
 @dataclass(frozen=True, eq=False)
+class Design:
+    """How the stimuli of a stratum are cut into blocks: ``sizes`` (n_blocks,), ``n`` stimuli."""
+
+    sizes: FloatArray
+    n: int
+
+
+@lru_cache(maxsize=64)
+def _design(stratum: bytes) -> tuple[bytes, Design]:
+    """One copy of the design of each stratum, and of its key: thousands of results share a few."""
+    half = (len(stratum) - 8) // 2
+    return stratum, Design(np.frombuffer(stratum[8 + half :], dtype=np.float64), int.from_bytes(stratum[:8], "big"))
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
     """What one stratum adds to a mean: its weighted score and that with each block left out (n_blocks,)."""
 
@@ -83,7 +99,7 @@ class Pooled:
     """A mean as a paired test needs it: its parts by stratum, and the variance of cells without blocks."""
 
     value: float
-    parts: dict[bytes, tuple[Blocks, Part]]
+    parts: dict[bytes, tuple[Design, Part]]
     unpaired: float
 
 
@@ -92,19 +108,19 @@ class _Stratum:
     """Cells with the same blocks: positions (n_members,), leave-block-out values (n_members, n_blocks)."""
 
     key: bytes
-    blocks: Blocks
+    design: Design
     members: npt.NDArray[np.intp]
     values: FloatArray
 
 
 def _strata(cells: Sequence[Cell]) -> list[_Stratum]:
-    groups: dict[bytes, tuple[Blocks, list[int], list[FloatArray]]] = {}
+    groups: dict[bytes, tuple[list[int], list[FloatArray]]] = {}
     for position, cell in enumerate(cells):
         if cell.blocks is not None:
-            _, members, values = groups.setdefault(cell.blocks.stratum, (cell.blocks, [], []))
+            members, values = groups.setdefault(cell.blocks.stratum, ([], []))
             members.append(position)
             values.append(cell.blocks.values)
-    return [_Stratum(key, b, np.array(m, dtype=np.intp), np.stack(v)) for key, (b, m, v) in groups.items()]
+    return [_Stratum(*_design(key), np.array(m, dtype=np.intp), np.stack(v)) for key, (m, v) in groups.items()]
 
 
 def pool(cells: Sequence[Cell], weights: npt.ArrayLike, levels: npt.ArrayLike = 0.95) -> tuple[Estimates, list[Pooled]]:
@@ -139,18 +155,18 @@ def pool(cells: Sequence[Cell], weights: npt.ArrayLike, levels: npt.ArrayLike = 
     value = w @ np.array([cell.value for cell in cells])
     variances: list[FloatArray] = []
     freedoms: list[float] = []
-    parts: list[dict[bytes, tuple[Blocks, Part]]] = [{} for _ in w]
+    parts: list[dict[bytes, tuple[Design, Part]]] = [{} for _ in w]
     for stratum in _strata(cells):
         weight = w[:, stratum.members]
         full = np.array([cells[i].value for i in stratum.members])
         left_out, of_stratum = weight @ stratum.values, weight @ full
-        sizes, n = stratum.blocks.sizes, stratum.blocks.n
+        sizes, n = stratum.design.sizes, stratum.design.n
         variance = np.square(jackknife_se(of_stratum, left_out.T, sizes, n))
         size = _own_size(weight, own[stratum.members], jackknife_se(full, stratum.values.T, sizes, n))
         variances.append(variance * size)
         freedoms.append(len(sizes) - 1)
         for m in np.flatnonzero((weight != 0).any(axis=1)):
-            parts[m][stratum.key] = stratum.blocks, Part(float(of_stratum[m]), left_out[m])
+            parts[m][stratum.key] = stratum.design, Part(float(of_stratum[m]), left_out[m])
     bare = np.array([cell.blocks is None for cell in cells])
     unpaired = _unpaired(w[:, bare], own[bare])
     variances.append(unpaired)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from brainalign.leaderboard.pool import Blocks, Pooled, satterthwaite
+from brainalign.leaderboard.pool import Design, Pooled, satterthwaite
 from brainalign.stats.multiple import holm
 from brainalign.stats.resampling import jackknife_se
 
@@ -69,9 +69,9 @@ def compare_pairs(models: Sequence[Pooled]) -> Comparisons:
     difference = scores[:, None] - scores[None, :]
     variances: list[FloatArray] = []
     freedoms: list[float] = []
-    for blocks, full, left_out in per_stratum(models):
-        variances.append(_paired_variance(blocks, full, left_out))
-        freedoms.append(len(blocks.sizes) - 1)
+    for design, full, left_out in per_stratum(models):
+        variances.append(_paired_variance(design, full, left_out))
+        freedoms.append(len(design.sizes) - 1)
     unpaired = np.array([model.unpaired for model in models])
     variances.append(unpaired[:, None] + unpaired[None, :])
     freedoms.append(np.inf)
@@ -84,22 +84,22 @@ def compare_pairs(models: Sequence[Pooled]) -> Comparisons:
     return Comparisons(difference, se, p, p_holm)
 
 
-def per_stratum(models: Sequence[Pooled]) -> list[tuple[Blocks, FloatArray, FloatArray]]:
-    """Blocks, weighted score (n_models,) and weighted leave-block-out scores (n_blocks, n_models) of each stratum."""
-    parts: dict[bytes, tuple[Blocks, FloatArray, FloatArray]] = {}
+def per_stratum(models: Sequence[Pooled]) -> list[tuple[Design, FloatArray, FloatArray]]:
+    """Design, weighted score (n_models,) and weighted leave-block-out scores (n_blocks, n_models) of each stratum."""
+    parts: dict[bytes, tuple[Design, FloatArray, FloatArray]] = {}
     for m, model in enumerate(models):
-        for key, (blocks, part) in model.parts.items():
+        for key, (design, part) in model.parts.items():
             if key not in parts:
-                parts[key] = blocks, np.zeros(len(models)), np.zeros((len(blocks.sizes), len(models)))
+                parts[key] = design, np.zeros(len(models)), np.zeros((len(design.sizes), len(models)))
             # a model without this stratum stays at zero, so that a pair has the variance of the other alone
             parts[key][1][m] = part.full
             parts[key][2][:, m] = part.left_out
     return list(parts.values())
 
 
-def _paired_variance(blocks: Blocks, full: FloatArray, left_out: FloatArray) -> FloatArray:
+def _paired_variance(design: Design, full: FloatArray, left_out: FloatArray) -> FloatArray:
     rows = [
-        np.square(jackknife_se(full[m] - full, left_out[:, [m]] - left_out, blocks.sizes, blocks.n))
+        np.square(jackknife_se(full[m] - full, left_out[:, [m]] - left_out, design.sizes, design.n))
         for m in range(len(full))
     ]
     return np.stack(rows)

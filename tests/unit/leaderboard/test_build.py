@@ -6,6 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -182,10 +183,27 @@ def test_layers_choices_and_provenance_come_along(files: LeaderboardFiles) -> No
 
 def test_the_same_results_give_the_same_bytes(files: LeaderboardFiles, tmp_path: Path) -> None:
     again = build_leaderboard(files.html.parents[1] / "results", tmp_path / "again")
-    assert [a.read_bytes() for a in files] == [b.read_bytes() for b in again]
+    first, second = (
+        {p.relative_to(one.html.parent): p.read_bytes() for p in one.html.parent.rglob("*") if p.is_file()}
+        for one in (files, again)
+    )
+    assert first == second
     assert sorted(p.name for p in (tmp_path / "again").iterdir()) == [
-        f"leaderboard.{suffix}" for suffix in ("csv", "html", "json", "parquet")
+        *("badge.svg", "badges"), *(f"leaderboard.{suffix}" for suffix in ("csv", "html", "json", "parquet"))
+    ]  # fmt: skip
+
+
+def test_badges_say_the_rank_and_whether_the_brain_is_simulated(files: LeaderboardFiles) -> None:
+    pictures = {path.name: path.read_text(encoding="utf-8") for path in files.badges.iterdir()}
+    assert len(pictures) == 3
+    said = [ElementTree.fromstring(text).get("aria-label") for text in pictures.values()]
+    assert all("SIMULATED" in text for text in said)
+    assert sorted(text.split(" · ")[0] for text in said) == [
+        "miniature.v1: not ranked",
+        "miniature.v1: rank 1 of 2",
+        "miniature.v1: rank 2 of 2",
     ]
+    assert "3 models, 1 benchmark · SIMULATED" in files.badge.read_text(encoding="utf-8")
 
 
 def test_a_changed_table_of_blocks_is_refused(tmp_path: Path) -> None:
