@@ -86,7 +86,8 @@ def mark_origin(ax: Axes, table: pd.DataFrame) -> None:
     if "uncommitted_code" in table and bool(table["uncommitted_code"].fillna(False).any()):
         notes.append("uncommitted code")
     if notes:
+        lift = 13 if ax.get_title(loc="left") or ax.get_title() else 2  # above the title
         ax.annotate(
-            ", ".join(notes), (1, 1), xycoords="axes fraction", xytext=(0, 2), textcoords="offset points",
+            ", ".join(notes), (1, 1), xycoords="axes fraction", xytext=(0, lift), textcoords="offset points",
             ha="right", va="bottom", fontsize=6.5, weight="bold", color=MARK,
         )  # fmt: skip
