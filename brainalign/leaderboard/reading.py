@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from brainalign.errors import ResultError, ResultFormatError
@@ -147,14 +146,19 @@ def _read_blocks(path: Path, result: Result) -> dict[tuple[str, str], Blocks]:
         raise ResultError(f"the table of blocks {beside} cannot be read: {error}") from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise ResultFormatError(f"{beside} does not match the hash in {path.name}; score the model again.")
-    table = pq.read_table(io.BytesIO(content), columns=_COLUMNS, read_dictionary=_COLUMNS[:3], use_threads=False)
-    table = table.filter(pc.equal(table["layer"], SELECTED)).combine_chunks()
+    parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=_COLUMNS[:3])
+    table = parquet.read(_COLUMNS, use_threads=False)
+    (rois, roi_names), (subjects, subject_names), (layers, layer_names) = (
+        _codes(table[name]) for name in ("roi", "subject", "layer")
+    )
+    if SELECTED not in layer_names:
+        return {}
+    keep = np.flatnonzero(layers == layer_names.index(SELECTED))
     # sorted by the codes of the names, and cut once: a group at a time costs seconds where there are many cells
-    (rois, roi_names), (subjects, subject_names) = (_codes(table[name]) for name in ("roi", "subject"))
-    ids = table["block"].to_numpy().astype(np.int64)
-    order = np.lexsort((ids, subjects, rois))
-    rois, subjects, ids = rois[order], subjects[order], ids[order]
-    sizes, values = (table[name].to_numpy().astype(np.float64)[order] for name in ("n_left_out", "value"))
+    ids = table["block"].to_numpy()[keep].astype(np.int64)
+    keep = keep[np.lexsort((ids, subjects[keep], rois[keep]))]
+    rois, subjects, ids = rois[keep], subjects[keep], table["block"].to_numpy()[keep].astype(np.int64)
+    sizes, values = (table[name].to_numpy()[keep].astype(np.float64) for name in ("n_left_out", "value"))
     changes = np.flatnonzero((rois[1:] != rois[:-1]) | (subjects[1:] != subjects[:-1])) + 1
     starts = np.concatenate([[0], changes]) if len(ids) else changes
     finite, totals = np.logical_and.reduceat(np.isfinite(values), starts), np.add.reduceat(sizes, starts)
@@ -169,7 +173,7 @@ def _read_blocks(path: Path, result: Result) -> dict[tuple[str, str], Blocks]:
     return found
 
 
-def _codes(column: Any) -> tuple[npt.NDArray[np.int64], list[str]]:
+def _codes(column: Any) -> tuple[npt.NDArray[np.int32], list[str]]:
     """Positions of the names of a column of text, and the names."""
     names = column.combine_chunks().dictionary_encode()
-    return names.indices.to_numpy(zero_copy_only=False).astype(np.int64), names.dictionary.to_pylist()
+    return names.indices.to_numpy(zero_copy_only=False), names.dictionary.to_pylist()
