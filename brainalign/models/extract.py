@@ -9,6 +9,7 @@ from torch import nn
 
 from brainalign.arrays import parse_memory
 from brainalign.errors import ChoiceError, InputError, near_names
+from brainalign.models.folding import folded
 from brainalign.models.forward import at_inference
 from brainalign.models.network import Network
 from brainalign.models.pooling import parse_pooling
@@ -98,7 +99,8 @@ def embed(
     -----
     Embeddings of one model, revision and stimulus set are one entry. Asked for layers that are all there, it returns
     at once. Asked for others, it writes the entry anew with the union, in one forward pass an image and with the batch
-    size of before, so that what was there keeps its bits. Another ``dtype``, or another ``seed`` for a projection
+    size of before, so that what was there keeps its bits (all but the last ones, where a new layer is a convolution or
+    batch norm that ran as one with its neighbour before). Another ``dtype``, or another ``seed`` for a projection
     that is there, is refused.
     """
     if dtype not in _DTYPES:
@@ -120,8 +122,10 @@ def embed(
         run.choose(request)
         if stored is not None and stored.fits and set(run.plan) <= set(stored.keys):
             return found
-        run.batch(batch_size, parse_memory(max_memory))
-        run.write(store, stimuli, dtype=dtype, request=request, progress=progress)
+        observed = {layer.module for layer, _ in run.plan.values()}
+        with folded(network.module, network.norms_after_convolutions, observed=observed):
+            run.batch(batch_size, parse_memory(max_memory))
+            run.write(store, stimuli, dtype=dtype, request=request, progress=progress)
     return found
 
 

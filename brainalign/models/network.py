@@ -38,6 +38,9 @@ class Network:
         What is known of the network: ``family``, ``n_parameters``, ``pretrained``, ``training_data``, ``source``.
     default_layers
         Layers to extract when none are asked for; ``None``: six spread evenly over depth.
+    norms_after_convolutions
+        Names of pairs (convolution, batch norm) where the norm alone reads what the convolution gives. While neither
+        is asked for, they run as one.
     """
 
     id: str
@@ -46,6 +49,7 @@ class Network:
     preprocessing: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
     default_layers: tuple[str, ...] | None = None
+    norms_after_convolutions: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.id or "@" in self.id:
