@@ -19,6 +19,8 @@ TRAINING_SETS: dict[str, tuple[str, float, str]] = {
     "laion2b": ("LAION-2B", 2.32e9, "Schuhmann et al. 2022, arXiv:2210.08402"),
     "datacomp1b": ("DataComp-1B", 1.4e9, "Gadre et al. 2023, arXiv:2304.14108"),
     "lvd142m": ("LVD-142M", 142e6, "Oquab et al. 2023, arXiv:2304.07193"),
+    "lvd1689m": ("LVD-1689M", 1.689e9, "Siméoni et al. 2025, arXiv:2508.10104"),
+    "sat493m": ("SAT-493M", 493e6, "Siméoni et al. 2025, arXiv:2508.10104"),
     "yfcc15m": ("YFCC15M", 15e6, "Radford et al. 2021, arXiv:2103.00020"),
 }
 
@@ -38,6 +40,8 @@ _TAGS: tuple[tuple[str, str, str, str], ...] = (
     ("yfcc15m", "yfcc15m", "contrastive image-text", "image-text"),
     ("openai", "openai", "contrastive image-text", "image-text"),
     ("lvd142m", "lvd142m", "self-supervised", "image"),
+    ("lvd1689m", "lvd1689m", "self-supervised", "image"),
+    ("sat493m", "sat493m", "self-supervised", "image"),
     ("dino", "imagenet-1k", "self-supervised", "image"),
     ("mae", "imagenet-1k", "self-supervised", "image"),
     ("in21k", "imagenet-21k", "classification", "image"),
@@ -57,6 +61,8 @@ def of_tag(tag: str) -> dict[str, Any]:
 
     >>> of_tag("augreg_in21k_ft_in1k")["training_data"], of_tag("augreg_in21k_ft_in1k")["fine_tuned_on"]
     ('ImageNet-21k', 'ImageNet-1k')
+    >>> of_tag("dinov3_lvd1689m")["training_data"]
+    'LVD-1689M'
     >>> of_tag("")
     {'training_data': None}
     """
