@@ -261,7 +261,7 @@ def test_a_network_that_does_not_take_the_images(store):
     [
         ({"layers": ["haed"]}, UnknownLayerError, "'head'"),
         ({"layers": []}, UnknownLayerError, "no layer was asked for"),
-        ({"pooling": "max"}, ChoiceError, "unknown pooling"),
+        ({"pooling": "median"}, ChoiceError, "unknown pooling"),
         ({"dtype": "int8"}, ChoiceError, "unknown dtype"),
         ({"batch_size": 0}, InputError, "at least 1"),
         ({"device": "gpu"}, ChoiceError, "unknown device"),
