@@ -76,6 +76,9 @@ _HOME = {
     "ingest": "brainalign.datasets",
     "embed": "brainalign.models",
     "score": "brainalign.evaluate",
+    # across models
+    "relate": "brainalign.studies",
+    "contrast": "brainalign.studies",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

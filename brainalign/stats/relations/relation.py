@@ -72,6 +72,8 @@ class Relation:
     n_permutations, n_distinct, smallest_p, exact
         Of ``p``: permutations tried, orders of the values that differ, the smallest p they allow, whether all of them
         were tried.
+    n_dropped : int
+        Units that were left out because a value of theirs is missing.
     """
 
     r: float
@@ -92,6 +94,7 @@ class Relation:
     n_distinct: int
     smallest_p: float
     exact: bool
+    n_dropped: int = 0
 
 
 def relation_of(

@@ -70,10 +70,8 @@ def verdict(
     models = relation.n if n_models is None else n_models
     families = relation.n_groups if n_families is None else n_families
     if models < LEAST_MODELS or families < LEAST_GROUPS:
-        return Verdict(
-            "undecided",
-            f"{models} independent models of {families} families; at least {LEAST_MODELS} of {LEAST_GROUPS} are needed",
-        )
+        there = f"{models} independent models of {families or 'no named'} families"
+        return Verdict("undecided", f"{there}; at least {LEAST_MODELS} of {LEAST_GROUPS} are needed")
     controlled = _controlled(relation, control)
     if controlled is not None:
         return controlled
