@@ -222,7 +222,7 @@ def _require_one(values: Iterable[Any], what: str, option: str) -> None:
 
 def _one_layer(rows: pd.DataFrame, layer: str) -> pd.DataFrame:
     """Return the rows of one layer of each model."""
-    parts = []
+    parts: list[pd.DataFrame] = []
     for (model, revision), of in rows.groupby(["model", "revision"], sort=False):
         names = list(dict.fromkeys(of["layer"]))
         chosen = names[-1:] if layer == LAST else [n for n in names if n == layer or fnmatch(n, layer)]
@@ -231,7 +231,8 @@ def _one_layer(rows: pd.DataFrame, layer: str) -> pd.DataFrame:
                 f"{len(chosen)} layers of {model}@{revision} match {layer!r}; one layer stands for a model, of {names}."
             )
         parts.append(of[of["layer"] == chosen[0]])
-    return pd.concat(parts, ignore_index=True)
+    chosen_rows: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return chosen_rows
 
 
 def _wide(rows: pd.DataFrame, properties: Sequence[str]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Relations across models: correlation given covariates, nulls that respect families, contrasts, and their verdict."""
 
+from brainalign.stats.relations.change import Change, change_given
 from brainalign.stats.relations.curve import RelationCurve, relation_curve
 from brainalign.stats.relations.exchange import Exchange
 from brainalign.stats.relations.relation import Level, Relation, relation_of
@@ -7,6 +8,7 @@ from brainalign.stats.relations.sign_flip import SignFlip, sign_flip
 from brainalign.stats.relations.verdict import Check, Verdict, verdict
 
 __all__ = [
+    "Change",
     "Check",
     "Exchange",
     "Level",
@@ -14,6 +16,7 @@ __all__ = [
     "RelationCurve",
     "SignFlip",
     "Verdict",
+    "change_given",
     "relation_curve",
     "relation_of",
     "sign_flip",
