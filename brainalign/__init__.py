@@ -80,6 +80,9 @@ _HOME = {
     # what people look at
     "build_leaderboard": "brainalign.leaderboard",
     "diff_leaderboards": "brainalign.leaderboard",
+    # across models
+    "relate": "brainalign.studies",
+    "contrast": "brainalign.studies",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]
