@@ -133,8 +133,7 @@ class Scorer:
         functions = [self._on_rows(y) for y in ys]
         full = [self.score(y) for y in ys]
         drawn = np.array([[on_rows(rows) for on_rows in functions] for rows in samples])
-        m = float(np.mean([len(rows) for rows in samples]))
-        return Spread.of_samples(full, drawn, scale=m / (self.n - m), method="half-sampling")
+        return Spread.of_halves(full, drawn)
 
     def _bootstrap(self, ys: Sequence[Preparation], n_samples: int) -> Spread:
         form = self._form
@@ -152,7 +151,7 @@ class Scorer:
             A, B = (to_numpy(side.values) for side in (self._prepared, b))
             ties = self._prepared.spread * b.spread
             drawn.append(ties * pair_bootstrap(A, B, counts, centred=form.compare != "cosine"))
-        return Spread.of_samples(full, np.stack(drawn, axis=1), scale=1.0, method="bootstrap")
+        return Spread.of_samples(full, np.stack(drawn, axis=1), method="bootstrap")
 
     def _on_rows(self, y: Preparation) -> Callable[[IndexArray], float]:
         """Return the score as a function of the rows that enter."""
