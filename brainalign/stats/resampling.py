@@ -20,11 +20,14 @@ __all__ = [
     "jackknife_se",
     "make_blocks",
     "mean_interval",
+    "pairs_of_blocks",
     "subsample_interval",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
+
+LEAST_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,39 @@ def _merge(members: list[IndexArray], limit: int) -> list[IndexArray]:
         bins[target].append(group)
         load[target] += len(group)
     return [np.concatenate(parts) for parts in bins if parts]
+
+
+def pairs_of_blocks(
+    blocks: Sequence[IndexArray],
+    folds: Sequence[tuple[IndexArray, IndexArray]],
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+) -> IndexArray:
+    """Draw pairs of blocks to leave out together, each block in two of them: see `Spread.of_blocks`.
+
+    Parameters
+    ----------
+    blocks : list of row indices
+    folds : list of (train, test)
+        Of a cross-validated score: pairs that leave fewer than three training or two test stimuli in one are dropped.
+    limit : int, optional
+        Largest number of pairs.
+
+    Returns
+    -------
+    array of int, shape (k, 2)
+        None at all where fewer than ten pairs leave enough: so few would not measure what stimuli do together.
+    """
+    order = np.random.default_rng(seed).permutation(len(blocks))
+    pairs = np.stack([order, np.roll(order, -1)], axis=1)
+    stays = np.ones(len(pairs), dtype=bool)
+    for part, least in ((0, 3), (1, 2)):
+        for fold in folds:
+            lost = np.array([np.isin(block, fold[part]).sum() for block in blocks])
+            stays &= len(fold[part]) - lost[pairs].sum(axis=1) >= least
+    kept: IndexArray = pairs[stays][:limit]
+    return kept if len(kept) >= LEAST_PAIRS else kept[:0]
 
 
 def jackknife_se(

@@ -69,7 +69,7 @@ class Spread:
         if count < 2:
             raise ShapeError(f"the jackknife needs at least two blocks, got {count}.")
         again = None
-        if pairs is not None and pairs_left_out is not None:
+        if pairs is not None and pairs_left_out is not None and len(pairs):
             a, b = pairs.T
             without = np.asarray(pairs_left_out, np.float64).reshape(len(a), -1)
             q = whole - (1 - weight[a]) * values[a] - (1 - weight[b]) * values[b]
