@@ -10,23 +10,17 @@ import numpy.typing as npt
 from brainalign.encoding.folds import Fold
 from brainalign.errors import ChoiceError, InputError, ShapeError, near_names
 
-__all__ = ["check_blocks", "check_folds", "check_permutations", "check_permuted_quantities", "check_quantity"]
+__all__ = ["PERMUTED_QUANTITIES", "check_blocks", "check_folds", "check_permutations", "check_quantities"]
 
 IndexArray = npt.NDArray[np.intp]
 
 QUANTITIES = ("r", "r2")
+PERMUTED_QUANTITIES = (*QUANTITIES, "inner_r2")
 
 
-def check_quantity(quantity: str) -> None:
-    """Refuse an unknown quantity."""
-    if quantity not in QUANTITIES:
-        raise ChoiceError(f"quantity={quantity!r} is unknown.{near_names(str(quantity), QUANTITIES)}")
-
-
-def check_permuted_quantities(quantity: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the quantities to take from refitted permutations; refuse unknown ones."""
+def check_quantities(quantity: str | Sequence[str], known: Sequence[str] = QUANTITIES) -> tuple[str, ...]:
+    """Return the quantities asked for, one or several; refuse unknown ones."""
     names = (quantity,) if isinstance(quantity, str) else tuple(quantity)
-    known = (*QUANTITIES, "inner_r2")
     for name in names:
         if name not in known:
             raise ChoiceError(f"quantity={name!r} is unknown.{near_names(str(name), known)}")

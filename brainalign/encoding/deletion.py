@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from brainalign.encoding.block import Panel
+from brainalign.encoding.folds import Fold
 from brainalign.encoding.scoring import scores_from_sums
 from brainalign.encoding.system import RidgeSystem
 from brainalign.errors import InputError, UndefinedError
 
-if TYPE_CHECKING:
-    from brainalign.encoding.fit import EncodingFit
-
-__all__ = ["scores_without_blocks"]
+__all__ = ["Decomposed", "scores_without_blocks"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -26,22 +24,49 @@ IndexArray = npt.NDArray[np.intp]
 CHUNK_BYTES = 128 * 2**20
 
 
-def scores_without_blocks(fit: EncodingFit, blocks: Sequence[IndexArray], quantity: str) -> FloatArray:
-    """Return r or r2 with each block left out, (n_blocks, folds, v); see `EncodingFit.leave_blocks_out`."""
-    plan = fit.plan
-    out = np.full((len(blocks), len(plan.folds), fit.Y.shape[1]), np.nan)
+class Decomposed(Protocol):
+    """What a fit needs of its plan: folds, grid, parameters, and the decomposition of each fold."""
+
+    n_stimuli: int
+    folds: list[Fold]
+    alphas: FloatArray
+    device: torch.device
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the scores depend on beside the data."""
+        ...
+
+    def system(self, fold: int) -> RidgeSystem:
+        """Return the decomposition of a fold."""
+        ...
+
+    def chunk_bytes(self, default: int, outputs: int) -> int:
+        """Return what may be held for a while beside results of ``outputs`` bytes."""
+        ...
+
+
+def scores_without_blocks(
+    plan: Decomposed, Y: torch.Tensor, choice: IndexArray, blocks: Sequence[IndexArray], quantities: Sequence[str]
+) -> FloatArray:
+    """Return r and r2 with each block left out, (quantities, n_blocks, folds, v); see `EncodingFit.leave_blocks_out`.
+
+    ``choice`` (folds, v) is the position of the alpha of each target in the grid, negative where it has none.
+    """
+    out = np.full((len(quantities), len(blocks), len(plan.folds), Y.shape[1]), np.nan)
     for fold, (train, test) in enumerate(plan.folds):
         deletion = _Deletion.of(plan.system(fold), train, test, blocks)
         width = _width(deletion, plan.chunk_bytes(CHUNK_BYTES + deletion.bytes_per_alpha, out.nbytes), fold)
-        for choice in np.unique(fit.choice[fold][fit.choice[fold] >= 0]):
-            columns = np.flatnonzero(fit.choice[fold] == choice)
-            at_alpha = _AtAlpha.of(deletion, float(plan.alphas[choice]))
+        for chosen in np.unique(choice[fold][choice[fold] >= 0]):
+            columns = np.flatnonzero(choice[fold] == chosen)
+            at_alpha = _AtAlpha.of(deletion, float(plan.alphas[chosen]))
             for start in range(0, len(columns), width):
                 some = columns[start : start + width]
                 index = torch.as_tensor(some, device=plan.device)
-                y = Panel.of(fit.Y.index_select(1, index), 0, len(some), torch.float64).values
+                y = Panel.of(Y.index_select(1, index), 0, len(some), torch.float64).values
                 for numbers, r, r2 in at_alpha.scores(y[deletion.train], y[deletion.test]):
-                    out[numbers[:, None], fold, some] = (r if quantity == "r" else r2).cpu().numpy()
+                    for values, name in zip(out, quantities, strict=True):
+                        values[numbers[:, None], fold, some] = (r if name == "r" else r2).cpu().numpy()
     return out
 
 

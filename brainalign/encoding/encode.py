@@ -184,14 +184,6 @@ def explainable_share(ceiling: Any, n_targets: int) -> FloatArray:
 def result_of_fit(fit: EncodingFit, explainable: FloatArray | None) -> EncodingResult:
     """Return the result of a fit, normalised where a ceiling is known."""
     plan = fit.plan
-    parameters = {
-        "alphas": plan.alphas.tolist(),
-        "selection": plan.selection,
-        "reduce": plan.reduce,
-        "projection": plan.projection,
-        "standardize": plan.standardize,
-        "seed": plan.seed,
-    }
     scores = {"fold_r": fit.r, "fold_r2": fit.r2, "inner_r2": fit.inner_r2, "alpha": fit.alpha}
     return result_of_scores(
         **scores,
@@ -199,7 +191,7 @@ def result_of_fit(fit: EncodingFit, explainable: FloatArray | None) -> EncodingR
         predictions=fit.predictions,
         folds=plan.folds,
         explainable=explainable,
-        parameters=parameters,
+        parameters=plan.parameters,
     )
 
 

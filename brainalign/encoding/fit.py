@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from brainalign.encoding.checks import check_blocks, check_quantity
-from brainalign.encoding.deletion import scores_without_blocks
+from brainalign.encoding.checks import check_blocks, check_quantities
+from brainalign.encoding.deletion import Decomposed, scores_without_blocks
 from brainalign.encoding.selection import share_at_edge
-
-if TYPE_CHECKING:
-    from brainalign.encoding.plan import EncodingPlan
 
 __all__ = ["PREDICTABLE", "EncodingFit"]
 
@@ -31,6 +28,7 @@ class EncodingFit:
 
     Attributes
     ----------
+    plan : EncodingPlan
     r, r2 : (folds, v)
         Held-out Pearson correlation and coefficient of determination; NaN where
         undefined (responses constant in the training or test rows); r of predictions that do not vary is 0.
@@ -47,7 +45,7 @@ class EncodingFit:
         Held-out predictions; NaN for rows that no fold tests, the mean where several do.
     """
 
-    plan: EncodingPlan
+    plan: Decomposed
     Y: torch.Tensor
     r: FloatArray
     r2: FloatArray
@@ -73,19 +71,20 @@ class EncodingFit:
             reliable = (self.choice >= 0) & (self.inner_r2 >= PREDICTABLE)
         return share_at_edge(self.choice, len(self.plan.alphas), reliable, self.low_end[:, None])
 
-    def leave_blocks_out(self, blocks: Sequence[npt.ArrayLike], quantity: str = "r") -> FloatArray:
+    def leave_blocks_out(self, blocks: Sequence[npt.ArrayLike], quantity: str | Sequence[str] = "r") -> FloatArray:
         """Score with each block of stimuli left out of training and of testing, refitted at the chosen alphas.
 
         Parameters
         ----------
         blocks : list of row indices
             A block may lie in the training rows of a fold, in its test rows, or in both.
-        quantity : {"r", "r2"}
+        quantity : {"r", "r2"} or a sequence of them
+            Both cost as much as one.
 
         Returns
         -------
         array, shape (n_blocks, folds, v)
-            NaN where undefined.
+            NaN where undefined. With a leading axis of the quantities, where a sequence of them is given.
 
         Raises
         ------
@@ -102,6 +101,7 @@ class EncodingFit:
         Memory: the result, 2 n_train n_test numbers or so, and chunks of targets of 128 MB or of what ``max_memory``
         leaves.
         """
-        check_quantity(quantity)
+        quantities = check_quantities(quantity)
         rows = check_blocks(blocks, self.plan.folds, self.plan.n_stimuli)
-        return scores_without_blocks(self, rows, quantity)
+        values = scores_without_blocks(self.plan, self.Y, self.choice, rows, quantities)
+        return values[0] if isinstance(quantity, str) else values

@@ -12,7 +12,7 @@ import torch
 from brainalign.arrays import as_matrix, parse_memory, to_numpy
 from brainalign.encoding.block import FoldSolver, Panel, SolvedBlock
 from brainalign.encoding.budget import Budget
-from brainalign.encoding.checks import check_folds, check_permutations, check_permuted_quantities
+from brainalign.encoding.checks import PERMUTED_QUANTITIES, check_folds, check_permutations, check_quantities
 from brainalign.encoding.fit import EncodingFit
 from brainalign.encoding.folds import Folds, make_folds
 from brainalign.encoding.inner_folds import MOST_SHAPES
@@ -104,6 +104,18 @@ class EncodingPlan:
         self._alphas = torch.as_tensor(self.alphas, device=self.device)
         self._systems: dict[int, RidgeSystem] = {}
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the scores depend on beside the data and the folds."""
+        return {
+            "alphas": self.alphas.tolist(),
+            "selection": self.selection,
+            "reduce": self.reduce,
+            "projection": self.projection,
+            "standardize": self.standardize,
+            "seed": self.seed,
+        }
+
     def fit(self, Y: Any, predictions: bool = False) -> EncodingFit:
         """Fit and score all targets in all folds.
 
@@ -177,7 +189,7 @@ class EncodingPlan:
         Permuting responses against predictions that stay fixed finds too much: folds share training rows, so their
         errors are correlated, which only refitting reproduces. Cost: that of ``fit`` times R, less the decompositions.
         """
-        quantities = check_permuted_quantities(quantity)
+        quantities = check_quantities(quantity, PERMUTED_QUANTITIES)
         targets = self._targets(Y)
         orders = check_permutations(permutations, self.n_stimuli)
         v = targets.shape[1]

@@ -13,9 +13,10 @@ import pandas as pd
 from brainalign.errors import BrainalignError, InputError, ShapeError, UndefinedError
 from brainalign.evaluate.half_sampling import Spread
 from brainalign.metrics import Metric
-from brainalign.stats import Calibrated, Ceiling, Interval, jackknife_interval
+from brainalign.stats import Calibrated, Ceiling, Interval
 from brainalign.stats.best import EQUAL
 from brainalign.stats.permutation import calibrated
+from brainalign.stats.spread import Spread as OverStimuli
 
 __all__ = ["SELECTED", "Cell", "block_table", "calibrate_or_reason", "interval_or_none", "ratio", "result_row"]
 
@@ -55,11 +56,21 @@ class Cell:
         return replace(self, interval=spread.interval, noise_free=spread.noise_free, reasons=reasons)
 
 
-def interval_or_none(value: float, left_out: FloatArray, sizes: Sequence[int], n: int, level: float) -> Interval | None:
-    """Jackknife interval, or None where the score is undefined with some block left out."""
-    if not np.isfinite(value) or not np.isfinite(left_out).all():
+def interval_or_none(
+    value: float,
+    left_out: FloatArray,
+    sizes: Sequence[int],
+    n: int,
+    level: float,
+    pairs: npt.NDArray[np.intp] | None = None,
+    pairs_left_out: FloatArray | None = None,
+) -> Interval | None:
+    """Jackknife interval, or None where the score is undefined with some block, or pair of blocks, left out."""
+    values = [left_out] if pairs_left_out is None else [left_out, pairs_left_out]
+    if not np.isfinite(value) or not all(np.isfinite(some).all() for some in values):
         return None
-    return jackknife_interval(value, left_out, sizes, n, level=level)
+    spread = OverStimuli.of_blocks(value, left_out, sizes, n, pairs=pairs, pairs_left_out=pairs_left_out)
+    return spread.interval(level)
 
 
 def calibrate_or_reason(
@@ -146,10 +157,15 @@ def _normalised_interval(
     assert cell.interval is not None and cell.bound is not None and cell.bound_left_out is not None
     bound = interval_or_none(cell.bound, cell.bound_left_out, sizes, n, level)
     if cell.interval.method == "jackknife":
+        plain = interval_or_none(cell.value, cell.left_out, sizes, n, level)
         interval = interval_or_none(normalised, left_out, sizes, n, level)
-        if interval is None:
+        if interval is None or plain is None:
             return None
-        return _Spread(interval.low, interval.high, bound.low if bound else None, bound.high if bound else None)
+        # what stimuli do together was taken off the width of the value, and is so in proportion here
+        half = (interval.high - normalised) * (cell.interval.se / plain.se if plain.se > 0 else 1.0)
+        return _Spread(
+            normalised - half, normalised + half, bound.low if bound else None, bound.high if bound else None
+        )
     low, high = cell.interval.low / cell.bound, cell.interval.high / cell.bound
     return _Spread(low, high, bound.low if bound else None, bound.high if bound else None)
 

@@ -24,11 +24,14 @@ from brainalign.evaluate.panels import Panel, Subject, absent_ceiling
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling
 from brainalign.stats.ceilings import noise_variances
+from brainalign.stats.resampling import pairs_of_blocks
 
 __all__ = ["EncodingCells", "encoding_cells", "stack_targets"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
+
+PAIRS = 50  # of blocks, left out together
 
 
 @dataclass
@@ -57,8 +60,9 @@ class _Target:
 class _LayerScores:
     """Scores of one layer on one ROI, fold by fold: what the selected row is put together from.
 
-    ``null`` holds (permutation, fold) under each quantity; ``inner`` and ``null["inner_r2"]`` are what a layer is
-    chosen by, of the responses as they are and of the permuted ones.
+    ``left_out`` holds (block, fold), single blocks first and then the pairs that are left out together; ``null`` holds
+    (permutation, fold) under each quantity; ``inner`` and ``null["inner_r2"]`` are what a layer is chosen by, of the
+    responses as they are and of the permuted ones.
     """
 
     inner: FloatArray
@@ -199,6 +203,10 @@ def _permutations(panel: Panel) -> IndexArray | None:
         return None
 
 
+def _pairs(panel: Panel) -> IndexArray:
+    return pairs_of_blocks(panel.blocks, panel.folds, limit=PAIRS, seed=panel.benchmark.seed)
+
+
 def _mean_over(values: FloatArray, columns: IndexArray) -> FloatArray:
     """Mean over neuroids on the last axis; NaN where there is none."""
     if not len(columns):
@@ -218,10 +226,11 @@ def _layer_scores(
     inner = np.nan_to_num(fit.inner_r2)  # a neuroid constant in one fold's training rows is predicted by its mean
     scores = [_LayerScores(_mean_over(inner, target.included), {}, {}, {}) for target in targets]
     quantities = [str(metric.quantity) for metric in metrics]
-    for quantity in quantities:
+    together = [np.concatenate([panel.blocks[a], panel.blocks[b]]) for a, b in _pairs(panel)]
+    without = fit.leave_blocks_out([*panel.blocks, *together], quantity=quantities)
+    for quantity, left_out in zip(quantities, np.nan_to_num(without), strict=True):
         # responses that do not vary in one fold score 0 there, as in the null
         full = np.nan_to_num(getattr(fit, quantity))
-        left_out = np.nan_to_num(fit.leave_blocks_out(panel.blocks, quantity=quantity))
         for target, layer in zip(targets, scores, strict=True):
             layer.value[quantity] = _mean_over(full, target.included)
             layer.left_out[quantity] = _mean_over(left_out, target.included)
@@ -293,9 +302,10 @@ def _cell(
         return undefined_cell(about, len(panel.blocks), error)
     sizes = [len(block) for block in panel.blocks]
     calibrated, reasons = calibrate_or_reason(value, null, None)
-    interval = interval_or_none(value, left_out, sizes, panel.n, panel.benchmark.level)
+    alone, together = left_out[: len(sizes)], left_out[len(sizes) :]
+    interval = interval_or_none(value, alone, sizes, panel.n, panel.benchmark.level, _pairs(panel), together)
     return Cell(
-        **about, value=value, left_out=left_out, interval=interval, null=calibrated, choice=choice, reasons=reasons
+        **about, value=value, left_out=alone, interval=interval, null=calibrated, choice=choice, reasons=reasons
     )
 
 

@@ -10,10 +10,12 @@ import torch
 
 from brainalign.errors import ChoiceError, UndefinedError, near_names
 
-__all__ = ["METRICS", "Cloud", "check_metric", "distinct", "make_cloud", "row_chunks"]
+__all__ = ["METRICS", "PASS_BYTES", "Cloud", "check_metric", "distinct", "make_cloud", "row_chunks"]
 
 METRICS = ("euclidean", "cosine")
 CHUNK_BYTES = 1 << 26
+# of passes over the points: small enough to stay in the processor's cache
+PASS_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ def _scaled(points: torch.Tensor, factor: torch.Tensor, rows: torch.Tensor | sli
     return points[rows] * (factor if len(factor) == 1 else factor[rows])
 
 
-def row_chunks(n: int, bytes_per_row: int) -> Iterator[slice]:
-    """Cut ``n`` rows into slices of about 64 MB."""
-    step = max(1, CHUNK_BYTES // max(1, bytes_per_row))
+def row_chunks(n: int, bytes_per_row: int, *, most: int = CHUNK_BYTES) -> Iterator[slice]:
+    """Cut ``n`` rows into slices of about ``most`` bytes, 64 MB unless given."""
+    step = max(1, most // max(1, bytes_per_row))
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
@@ -88,11 +90,11 @@ def make_cloud(points: torch.Tensor, metric: str) -> Cloud:
     n, p = points.shape
     factor = _inverse_norms(points) if metric == "cosine" else _power_of_two(points)
     total = torch.zeros(p, dtype=torch.float64, device=points.device)
-    for rows in row_chunks(n, 8 * p):
+    for rows in row_chunks(n, 8 * p, most=PASS_BYTES):
         total += _scaled(points, factor, rows).sum(0)
     centre = total / n
     norm = torch.empty(n, dtype=torch.float64, device=points.device)
-    for rows in row_chunks(n, 8 * p):
+    for rows in row_chunks(n, 8 * p, most=PASS_BYTES):
         norm[rows] = torch.linalg.vector_norm(_scaled(points, factor, rows) - centre, dim=1)
     return Cloud(points, factor, centre, norm, metric)
 
@@ -107,7 +109,7 @@ def _power_of_two(points: torch.Tensor) -> torch.Tensor:
 def _inverse_norms(points: torch.Tensor) -> torch.Tensor:
     n, p = points.shape
     out = torch.empty((n, 1), dtype=torch.float64, device=points.device)
-    for rows in row_chunks(n, 8 * p):
+    for rows in row_chunks(n, 8 * p, most=PASS_BYTES):
         low, high = torch.aminmax(points[rows], dim=1, keepdim=True)
         largest = torch.maximum(-low, high).to(torch.float64)
         empty = torch.nonzero(largest[:, 0] == 0)

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from brainalign.kernels.cloud import CHUNK_BYTES, Cloud, row_chunks
+from brainalign.kernels.cloud import CHUNK_BYTES, PASS_BYTES, Cloud, row_chunks
 
 __all__ = ["Screened", "error_bound", "row_screen", "symmetric_screen"]
 
@@ -83,7 +83,7 @@ def _augmented(cloud: Cloud) -> Screened:
     n, p = len(cloud), cloud.width
     left, right = (torch.empty((n, p + 2), dtype=torch.float32, device=cloud.points.device) for _ in range(2))
     scale = _float32_scale(cloud)
-    for rows in row_chunks(n, 8 * p):
+    for rows in row_chunks(n, 8 * p, most=PASS_BYTES):
         left[rows, :p] = cloud.centred(rows).mul_(scale)
         torch.mul(left[rows, :p], -2, out=right[rows, :p])
     left[:, p] = right[:, p + 1] = (cloud.norm * scale) ** 2

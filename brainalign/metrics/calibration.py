@@ -44,7 +44,8 @@ def calibrate(
         Its rows are permuted.
     n_permutations : int, optional
         Sampled permutations. Unless given, p is in closed form where one is known, and else from 1000 permutations, or
-        200 of measures that are fitted or evaluated anew for each (encoding, tau, Procrustes).
+        200 of measures that are fitted or evaluated anew for each (encoding, tau, Procrustes). 0 asks for z alone,
+        from mean and sd in closed form: p is NaN, and the n³ product that it takes is saved.
     groups, permute
         What may be exchanged; see `brainalign.stats.draw_permutations`.
     seed : int
@@ -64,14 +65,14 @@ def calibrate(
 
     Raises
     ------
-    ChoiceError, PairingError, NonFiniteError, UndefinedError
+    ChoiceError, PairingError, NonFiniteError, UndefinedError, InputError
         Unknown id, metrics of which some are higher and some lower when aligned, rows that do not pair, NaN or inf, a
-        null without spread.
+        null without spread, no permutations where no closed form is known.
 
     Notes
     -----
-    Cost: n³ in closed form (CKA, RSA); n² a permutation (CKA, RSA), n k (mutual kNN), one product of n² q a fold
-    (encoding).
+    Cost: n³ in closed form (CKA, RSA), n² for z alone; n² a permutation (CKA, RSA), n k (mutual kNN), one product of
+    n² q a fold (encoding).
     """
     metrics: list[MetricLike] = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
     layers = _layers(X)
@@ -111,9 +112,16 @@ def calibrate_prepared(
         form: PairForm = record.form
         a, b = x.of(form), y.of(form)
         moments = form.null_moments(a, b)
+        if moments is not None and n_permutations == 0:
+            return calibrated_by_moments(form.score(a, b), moments, None, y.n, lower=lower)
         skewness = form.null_skewness(a, b) if moments is not None and n_permutations is None else None
         if moments is not None and skewness is not None:
             return calibrated_by_moments(form.score(a, b), moments, skewness, y.n, lower=lower)
+    if n_permutations == 0:
+        raise InputError(
+            f"n_permutations=0 asks for z from a null in closed form; none is known of {metric!r}"
+            f"{' with groups' if groups is not None else ''}. Give a positive number, or leave it out."
+        )
     count = _count([metric]) if n_permutations is None else n_permutations
     permutations = draw_permutations(y.n, count, groups=groups, permute=permute, seed=seed)
     scores, null = permuted_scores(metric, [x], y, permutations, groups)

@@ -16,7 +16,7 @@ from brainalign.metrics.shared import Preparation
 from brainalign.metrics.table import get_metric
 from brainalign.similarity import RsaForm
 from brainalign.stats.bootstrap import draw_counts, pair_bootstrap
-from brainalign.stats.resampling import half_samples, make_blocks
+from brainalign.stats.resampling import half_samples, make_blocks, pairs_of_blocks
 from brainalign.stats.spread import Spread
 
 __all__ = ["METHODS", "MetricLike", "Scorer", "evaluated_anew", "natural_method", "permuted_scores"]
@@ -29,7 +29,6 @@ METHODS = ("jackknife", "subsample", "bootstrap")
 ENCODING_FOLDS = 5
 BLOCKS, ENCODING_BLOCKS = 100, 50
 HALVES, HALVES_ANEW = 200, 60
-LEAST_PAIRS = 10
 # comparators of RSA that are a correlation or cosine over pairs of stimuli
 PAIRWISE = ("pearson", "spearman", "rho-a", "cosine")
 
@@ -114,7 +113,7 @@ class Scorer:
 
     def _encoding_jackknife(self, plan: EncodingPlan, ys: Sequence[Preparation]) -> Spread:
         blocks = make_blocks(self.n, groups=self.groups, limit=ENCODING_BLOCKS)
-        pairs = _pairs(blocks, plan, self.seed)
+        pairs = pairs_of_blocks(blocks, plan.folds, seed=self.seed)
         both = [np.concatenate([blocks[a], blocks[b]]) for a, b in pairs]
         full, left_out = [], []
         for y in ys:
@@ -123,18 +122,15 @@ class Scorer:
             left_out.append(_mean(fit.leave_blocks_out([*blocks, *both], quantity=self._quantity), axis=(1, 2)))
         values = np.stack(left_out, axis=1)
         sizes = [len(block) for block in blocks]
-        twice: dict[str, Any] = {}
-        if len(pairs) >= LEAST_PAIRS:
-            twice = {"pairs": pairs, "pairs_left_out": values[len(blocks) :]}
-        return Spread.of_blocks(full, values[: len(blocks)], sizes, self.n, **twice)
+        alone, together = values[: len(blocks)], values[len(blocks) :]
+        return Spread.of_blocks(full, alone, sizes, self.n, pairs=pairs, pairs_left_out=together)
 
     def _subsample(self, ys: Sequence[Preparation], n_samples: int) -> Spread:
         samples = half_samples(self.n, n_samples, groups=self.groups, seed=self.seed)
         functions = [self._on_rows(y) for y in ys]
         full = [self.score(y) for y in ys]
         drawn = np.array([[on_rows(rows) for on_rows in functions] for rows in samples])
-        m = float(np.mean([len(rows) for rows in samples]))
-        return Spread.of_samples(full, drawn, scale=m / (self.n - m), method="half-sampling")
+        return Spread.of_halves(full, drawn)
 
     def _bootstrap(self, ys: Sequence[Preparation], n_samples: int) -> Spread:
         form = self._form
@@ -152,7 +148,7 @@ class Scorer:
             A, B = (to_numpy(side.values) for side in (self._prepared, b))
             ties = self._prepared.spread * b.spread
             drawn.append(ties * pair_bootstrap(A, B, counts, centred=form.compare != "cosine"))
-        return Spread.of_samples(full, np.stack(drawn, axis=1), scale=1.0, method="bootstrap")
+        return Spread.of_samples(full, np.stack(drawn, axis=1), method="bootstrap")
 
     def _on_rows(self, y: Preparation) -> Callable[[IndexArray], float]:
         """Return the score as a function of the rows that enter."""
@@ -204,21 +200,6 @@ def permuted_scores(
 def _plan(x: Any, groups: npt.NDArray[Any] | None) -> EncodingPlan:
     """Return the plan of encoding ids; their folds are part of the score, whatever seed resamples it."""
     return EncodingPlan(x, folds=make_folds(len(x), ENCODING_FOLDS, groups=groups))
-
-
-def _pairs(blocks: Sequence[IndexArray], plan: EncodingPlan, seed: int) -> IndexArray:
-    """Return pairs of blocks (k, 2), each block in two, that leave enough stimuli in every fold together."""
-    order = np.random.default_rng(seed).permutation(len(blocks))
-    pairs = np.stack([order, np.roll(order, -1)], axis=1)
-    enough = []
-    for a, b in pairs:
-        both = np.concatenate([blocks[a], blocks[b]])
-        left = [
-            (np.isin(train, both, invert=True).sum(), np.isin(test, both, invert=True).sum())
-            for train, test in plan.folds
-        ]
-        enough.append(all(train >= 3 and test >= 2 for train, test in left))
-    return np.asarray(pairs[np.array(enough)])
 
 
 def _score(fit: EncodingFit, quantity: str) -> float:

@@ -27,7 +27,7 @@ class Calibrated:
     ``z`` is (score - null_mean) / null_sd. ``p`` is one-sided, towards more alignment, and never zero: from sampled
     permutations it is (1 + number of permuted scores at least as extreme) / (n_permutations + 1). In closed form
     (``n_permutations`` 0) it is the tail of the Pearson type III distribution that has the mean, standard deviation and
-    skewness of all n! permutations, and at least 1 / n!.
+    skewness of all n! permutations, and at least 1 / n!; NaN where z alone was asked for.
     """
 
     score: float
@@ -138,9 +138,11 @@ def calibrated(
 
 
 def calibrated_by_moments(
-    score: float, moments: tuple[float, float], skewness: float, n: int, *, lower: bool = False
+    score: float, moments: tuple[float, float], skewness: float | None, n: int, *, lower: bool = False
 ) -> Calibrated:
     """Place a score of ``n`` stimuli in a null of which mean, standard deviation and skewness are known.
+
+    Without ``skewness`` p is NaN.
 
     Notes
     -----
@@ -151,6 +153,8 @@ def calibrated_by_moments(
     mean, sd = moments
     require_spread(mean, sd)
     z = (score - mean) / sd
+    if skewness is None:
+        return Calibrated(score, mean, sd, z, float("nan"), 0, "closed form")
     # the lower tail is the upper one of the mirror image
     p = float(scipy_stats.pearson3.sf(-z, -skewness) if lower else scipy_stats.pearson3.sf(z, skewness))
     least = max(math.exp(-math.lgamma(n + 1)), np.finfo(np.float64).tiny)

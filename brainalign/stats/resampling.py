@@ -15,15 +15,19 @@ from brainalign.errors import InputError, ShapeError, UndefinedError
 __all__ = [
     "Interval",
     "half_samples",
+    "halves_apart",
     "jackknife_interval",
     "jackknife_se",
     "make_blocks",
     "mean_interval",
+    "pairs_of_blocks",
     "subsample_interval",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
+
+LEAST_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,39 @@ def _merge(members: list[IndexArray], limit: int) -> list[IndexArray]:
         bins[target].append(group)
         load[target] += len(group)
     return [np.concatenate(parts) for parts in bins if parts]
+
+
+def pairs_of_blocks(
+    blocks: Sequence[IndexArray],
+    folds: Sequence[tuple[IndexArray, IndexArray]],
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+) -> IndexArray:
+    """Draw pairs of blocks to leave out together, each block in two of them: see `Spread.of_blocks`.
+
+    Parameters
+    ----------
+    blocks : list of row indices
+    folds : list of (train, test)
+        Of a cross-validated score: pairs that leave fewer than three training or two test stimuli in one are dropped.
+    limit : int, optional
+        Largest number of pairs.
+
+    Returns
+    -------
+    array of int, shape (k, 2)
+        None at all where fewer than ten pairs leave enough: so few would not measure what stimuli do together.
+    """
+    order = np.random.default_rng(seed).permutation(len(blocks))
+    pairs = np.stack([order, np.roll(order, -1)], axis=1)
+    stays = np.ones(len(pairs), dtype=bool)
+    for part, least in ((0, 3), (1, 2)):
+        for fold in folds:
+            lost = np.array([np.isin(block, fold[part]).sum() for block in blocks])
+            stays &= len(fold[part]) - lost[pairs].sum(axis=1) >= least
+    kept: IndexArray = pairs[stays][:limit]
+    return kept if len(kept) >= LEAST_PAIRS else kept[:0]
 
 
 def jackknife_se(
@@ -168,42 +205,83 @@ def jackknife_interval(
 
 
 def half_samples(n: int, n_samples: int, *, groups: npt.ArrayLike | None = None, seed: int = 0) -> list[IndexArray]:
-    """Draw random halves of the stimuli without replacement, groups kept whole.
+    """Draw random halves of the stimuli without replacement, groups kept whole, each followed by what it leaves out.
 
-    Returns a list of sorted row indices, each of about ``n / 2`` stimuli.
+    Returns a list of sorted row indices, each of about ``n / 2`` stimuli; one more than asked if ``n_samples`` is odd.
     """
     rng = np.random.default_rng(seed)
     labels = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     sizes = np.bincount(labels)
     samples = []
-    for _ in range(n_samples):
+    for _ in range((n_samples + 1) // 2):
         order = rng.permutation(len(sizes))
-        taken = order[np.cumsum(sizes[order]) <= np.ceil(n / 2)]
-        samples.append(np.flatnonzero(np.isin(labels, taken)))
+        taken = np.isin(labels, order[np.cumsum(sizes[order]) <= np.ceil(n / 2)])
+        samples += [np.flatnonzero(taken), np.flatnonzero(~taken)]
     if min(len(s) for s in samples) < 2:
         raise UndefinedError(f"half of {n} stimuli in {len(sizes)} groups leaves fewer than two; give more groups.")
     return samples
 
 
-def subsample_interval(
-    full: float, values: npt.ArrayLike, sizes: npt.ArrayLike, n: int, *, level: float = 0.95
-) -> Interval:
-    """Interval of a statistic from its values on random subsamples drawn without replacement.
+def halves_apart(values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return half the difference, and the mean, of each pair of complementary halves, both less their own mean.
 
-    The spread around the subsamples' own mean is scaled by sqrt(m / (n - m)) to samples of ``n``; the estimate stays
-    the value on all stimuli, because the mean of a statistic such as mutual kNN depends on the number of stimuli.
+    Parameters
+    ----------
+    values : array, shape (2 k, ...)
+        A statistic on the samples of `half_samples`, in their order.
+
+    Returns
+    -------
+    apart, together : arrays, shape (k, ...)
 
     Notes
     -----
-    Politis & Romano 1994, doi:10.1214/aos/1176325770.
+    The variance of ``apart`` less that of ``together`` is minus the covariance of the two halves of one sample. Halves
+    share no stimulus, so their covariance over new samples is zero, and within one sample it is minus the variance of
+    the mean over all halves: of what single stimuli do, and of what two or more do together, each counted once. The
+    variance of single halves counts pairs three times and triples seven (Efron & Stein 1981,
+    doi:10.1214/aos/1176345462).
+
+    Raises
+    ------
+    InputError
+        For an odd number of values, or fewer than 20.
     """
     drawn = np.asarray(values, dtype=np.float64)
-    if len(drawn) < 20:
-        raise InputError(f"an interval from subsamples needs at least 20 of them, got {len(drawn)}.")
-    m = float(np.mean(np.asarray(sizes, dtype=np.float64)))
-    se = float(drawn.std(ddof=1) * np.sqrt(m / (n - m)))
-    half = float(scipy_stats.norm.ppf(0.5 + level / 2)) * se
-    return Interval(full, full - half, full + half, se, level, "half-sampling")
+    if len(drawn) < 20 or len(drawn) % 2:
+        raise InputError(f"an interval from subsamples needs at least 20 of them, in pairs; got {len(drawn)}.")
+    first, second = drawn[::2], drawn[1::2]
+    apart, together = (first - second) / 2, (first + second) / 2
+    return apart - apart.mean(axis=0), together - together.mean(axis=0)
+
+
+def subsample_interval(
+    full: float, values: npt.ArrayLike, sizes: npt.ArrayLike, n: int, *, level: float = 0.95
+) -> Interval:
+    """Interval of a statistic from its ``values`` on pairs of complementary halves, of ``sizes`` stimuli.
+
+    The estimate stays the value on all ``n`` stimuli, because the mean of a statistic such as mutual kNN depends on the
+    number of stimuli. At least half of the variance of the differences stays; Student's t of one less than the number
+    of pairs.
+
+    Raises
+    ------
+    InputError
+        For fewer than 20 values, or samples that are not pairs of complementary halves.
+
+    Notes
+    -----
+    `halves_apart` says why; half-sampling: Politis & Romano 1994, doi:10.1214/aos/1176325770.
+    """
+    apart, together = halves_apart(values)
+    counts = np.asarray(sizes)
+    if len(counts) != 2 * len(apart) or (counts[::2] + counts[1::2] != n).any():
+        raise InputError(f"every second sample must hold what the one before it leaves out of {n} stimuli.")
+    freedom = len(apart) - 1
+    differences = float(apart @ apart)
+    se = float(np.sqrt(max(differences - float(together @ together), differences / 2) / freedom))
+    half = float(scipy_stats.t.ppf(0.5 + level / 2, freedom)) * se
+    return Interval(full, full - half, full + half, se, level, "half-sampling", freedom)
 
 
 def mean_interval(parts: Sequence[Interval]) -> Interval:

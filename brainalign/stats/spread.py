@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import stats as scipy_stats
 
 from brainalign.errors import InputError, ShapeError, UndefinedError
-from brainalign.stats.resampling import Interval
+from brainalign.stats.resampling import Interval, halves_apart
 
 __all__ = ["Spread"]
 
@@ -32,8 +32,8 @@ class Spread:
     freedom : float
         Degrees of freedom of that variance.
     method : str
-    twice : (m, s) or None
-        Their sum of squares is what the deviations count twice.
+    again : (m, s) or None
+        Their sum of squares is what the deviations count more than once.
     """
 
     full: FloatArray
@@ -41,7 +41,7 @@ class Spread:
     factor: float
     freedom: float
     method: str
-    twice: FloatArray | None = None
+    again: FloatArray | None = None
 
     @classmethod
     def of_blocks(
@@ -68,24 +68,33 @@ class Spread:
         share, count = (1 - weight) * (values - whole), len(values)
         if count < 2:
             raise ShapeError(f"the jackknife needs at least two blocks, got {count}.")
-        twice = None
-        if pairs is not None and pairs_left_out is not None:
+        again = None
+        if pairs is not None and pairs_left_out is not None and len(pairs):
             a, b = pairs.T
             without = np.asarray(pairs_left_out, np.float64).reshape(len(a), -1)
             q = whole - (1 - weight[a]) * values[a] - (1 - weight[b]) * values[b]
             q = count * (q + (1 - weight[a] - weight[b]) * without)
-            twice = (q - q.mean(axis=0)) * np.sqrt((count - 1) / (2 * count * len(a)))
-        return cls(whole, share - share.mean(axis=0), count / (count - 1), count - 1, "jackknife", twice)
+            again = (q - q.mean(axis=0)) * np.sqrt((count - 1) / (2 * count * len(a)))
+        return cls(whole, share - share.mean(axis=0), count / (count - 1), count - 1, "jackknife", again)
 
     @classmethod
-    def of_samples(cls, full: npt.ArrayLike, drawn: npt.ArrayLike, *, scale: float, method: str) -> Spread:
-        """Samples of stimuli: ``drawn`` (samples, s), whose variance times ``scale`` is that of the full sample."""
+    def of_samples(cls, full: npt.ArrayLike, drawn: npt.ArrayLike, *, method: str) -> Spread:
+        """Samples with replacement: ``drawn`` (samples, s), whose variance is that of the full sample."""
         values = np.asarray(drawn, np.float64)
         values = values.reshape(len(values), -1)
         if len(values) < 20:
-            raise InputError(f"an interval from subsamples needs at least 20 of them, got {len(values)}.")
+            raise InputError(f"an interval from samples needs at least 20 of them, got {len(values)}.")
         deviations = values - values.mean(axis=0)
-        return cls(np.atleast_1d(np.asarray(full, np.float64)), deviations, scale / (len(values) - 1), np.inf, method)
+        return cls(np.atleast_1d(np.asarray(full, np.float64)), deviations, 1 / (len(values) - 1), np.inf, method)
+
+    @classmethod
+    def of_halves(cls, full: npt.ArrayLike, drawn: npt.ArrayLike) -> Spread:
+        """Half-sampling: ``drawn`` (samples, s) on pairs of complementary halves of the stimuli; see `halves_apart`."""
+        values = np.asarray(drawn, np.float64)
+        apart, together = halves_apart(values.reshape(len(values), -1))
+        freedom = len(apart) - 1
+        whole = np.atleast_1d(np.asarray(full, np.float64))
+        return cls(whole, apart, 1 / freedom, freedom, "half-sampling", together / np.sqrt(freedom))
 
     def minus(self, other: Spread) -> Spread:
         """Return the spread of the difference of two scores on the same blocks or samples, subject by subject."""
@@ -95,8 +104,8 @@ class Spread:
                 "scores need the same stimuli and the same subjects."
             )
         difference = self.full - other.full, self.deviations - other.deviations
-        twice = None if self.twice is None or other.twice is None else self.twice - other.twice
-        return Spread(*difference, self.factor, self.freedom, self.method, twice)
+        again = None if self.again is None or other.again is None else self.again - other.again
+        return Spread(*difference, self.factor, self.freedom, self.method, again)
 
     def interval(self, level: float = 0.95) -> Interval:
         """Interval of the mean over subjects, for new stimuli and, with several subjects, new subjects.
@@ -133,9 +142,9 @@ class Spread:
     def _variance(self, part: Callable[[FloatArray], FloatArray]) -> float:
         """Sum of the variances over stimuli of a part of the scores, linear in them."""
         variance = self.factor * float(np.square(part(self.deviations)).sum())
-        if self.twice is None:
+        if self.again is None:
             return variance
-        return max(variance - float(np.square(part(self.twice)).sum()), variance / 2)
+        return max(variance - float(np.square(part(self.again)).sum()), variance / 2)
 
     def p(self) -> float:
         """Two-sided p of a mean of zero; NaN where nothing moves."""

@@ -67,6 +67,13 @@ def test_rsa_bootstrap_rsatoolbox(benchmark, pair, boot_noise_ceil):
 
 
 @pytest.mark.benchmark(group="debiased cka, z and p")
+def test_cka_z_alone_in_closed_form(benchmark, pair):
+    form = CkaForm()
+    a, b = map(form.prepare, pair)
+    benchmark.pedantic(lambda: (form.score(a, b), form.null_moments(a, b)), rounds=5, warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="debiased cka, z and p")
 def test_cka_z_and_p_in_closed_form(benchmark, pair):
     form = CkaForm()
     a, b = map(form.prepare, pair)

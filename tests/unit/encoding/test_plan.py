@@ -130,6 +130,8 @@ def test_blocks_are_left_out_as_by_a_new_fit(n, p, quantity):
     # in both parts, of many sizes; wholly in one fold's training rows; wholly in its test rows
     blocks = [*np.array_split(rng.permutation(n), 6), train[:7], test[:3], np.array([5])]
     values = fit.leave_blocks_out(blocks, quantity)
+    both = fit.leave_blocks_out(blocks, ["r2", "r"])
+    np.testing.assert_array_equal(both[["r2", "r"].index(quantity)], values)
     for b, block in enumerate(blocks):
         for f, (train, test) in enumerate(plan.folds):
             kept, held = np.setdiff1d(train, block), np.setdiff1d(test, block)

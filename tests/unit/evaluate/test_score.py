@@ -13,7 +13,7 @@ from brainalign.errors import ChoiceError, ResponseKindError, ResultConflictErro
 from brainalign.evaluate import Results
 from brainalign.evaluate.panels import load_panels
 from brainalign.results import read_blocks, read_neuroids
-from brainalign.stats import make_blocks
+from brainalign.stats import jackknife_se, make_blocks
 from brainalign.store import Store
 from brainalign.testing.toy import MODEL, make_toy_rdms, make_toy_store
 
@@ -114,6 +114,21 @@ def test_blocks_are_the_score_without_them(store: Store, scored: tuple) -> None:
     for block, value in zip(parts[:3], cells["value"][:3], strict=True):
         keep = np.setdiff1d(np.arange(120), block)
         assert value == pytest.approx(ba.cka(X[keep], Y[keep]), abs=1e-6)
+
+
+def test_intervals_of_encoding_count_what_stimuli_do_together_once(scored: tuple) -> None:
+    encoding = rows(scored[0].table, metric="encoding.ridge.r")
+    file = next(file for file in scored[0].files if file.name.startswith("encoding.ridge.r.v"))
+    blocks = read_blocks(file)
+    narrower = []
+    for _, cell in encoding.iterrows():
+        some = rows(blocks, subject=cell["subject"], roi=cell["roi"], layer=cell["layer"])
+        plain = jackknife_se(cell["value"], some["value"], some["n_left_out"], 120)
+        narrower.append(cell["se"] / plain)
+        assert cell["low"] < cell["value"] < cell["high"]
+    assert np.sqrt(0.5) - 1e-9 <= min(narrower)
+    assert max(narrower) <= 1 + 1e-9
+    assert np.mean(narrower) < 0.95
 
 
 def test_neuroids_are_kept(scored: tuple) -> None:
@@ -251,7 +266,7 @@ def test_choosing_among_layers_of_noise_does_not_pay(tmp_path: Path) -> None:
         best = each[each["layer"] != "selected"].groupby("roi")["value"].max().mean()
         assert rows(each, layer="selected")["value"].mean() < best
         selected = rows(each, layer="selected")
-        assert ((selected["low"] < 0) & (selected["high"] > 0)).all()
+        assert (selected["value"].abs() < 3 * selected["se"]).all()
 
 
 def test_a_region_that_a_subject_lacks_is_no_cell_unless_it_is_asked_for(tmp_path: Path) -> None:

@@ -58,6 +58,28 @@ def test_false_positives_of_closed_forms_in_two_thousand_simulations(name, n, re
     assert 0.005 <= np.mean(p < 0.01) <= 0.02
 
 
+@pytest.mark.parametrize("name", [*CLOSED, "mutual-knn.k5"])
+def test_z_alone_takes_neither_permutations_nor_a_third_moment(name, monkeypatch):
+    X, Y = _pair(0)
+    whole = calibrate(name, X, Y)
+    monkeypatch.setattr(type(get_metric(name).form), "null_skewness", None)
+    alone = calibrate(name, X, Y, n_permutations=0)
+    assert (alone.score, alone.z, alone.null_mean, alone.null_sd) == (
+        whole.score,
+        whole.z,
+        whole.null_mean,
+        whole.null_sd,
+    )
+    assert np.isnan(alone.p)
+
+
+def test_z_alone_needs_a_closed_form():
+    X, Y = _pair(0)
+    for name, groups in (("procrustes.angular", None), ("cka.linear.debiased", np.arange(40) // 2)):
+        with pytest.raises(InputError, match="closed form"):
+            calibrate(name, X, Y, n_permutations=0, groups=groups)
+
+
 def test_p_is_never_zero():
     X, _ = _pair(0, n=12)
     assert calibrate("cka.linear.debiased", X, X).p > 1e-10

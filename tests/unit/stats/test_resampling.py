@@ -9,6 +9,7 @@ from brainalign.stats.resampling import (
     jackknife_interval,
     jackknife_se,
     make_blocks,
+    pairs_of_blocks,
     subsample_interval,
 )
 
@@ -77,9 +78,12 @@ def test_interval_of_a_mean_is_students() -> None:
 
 def test_half_samples_hold_half_and_keep_groups() -> None:
     groups = np.repeat(np.arange(50), 4)
-    for rows in half_samples(200, 10, groups=groups, seed=3):
+    samples = half_samples(200, 9, groups=groups, seed=3)
+    assert len(samples) == 10
+    for rows, rest in zip(samples[::2], samples[1::2], strict=True):
         assert 92 <= len(rows) <= 100
         assert set(np.bincount(groups[rows])) <= {0, 4}
+        assert sorted([*rows, *rest]) == list(range(200))
     with pytest.raises(UndefinedError):
         half_samples(2, 5, seed=0)
 
@@ -92,3 +96,20 @@ def test_subsample_interval_recovers_the_error_of_a_mean() -> None:
     assert interval.se == pytest.approx(x.std(ddof=1) / 20, rel=0.12)
     with pytest.raises(InputError, match="at least 20"):
         subsample_interval(0.0, [1.0] * 5, [2] * 5, 4)
+    with pytest.raises(InputError, match="leaves out"):
+        subsample_interval(0.0, [1.0] * 20, [2] * 20, 5)
+
+
+def test_pairs_of_blocks_leave_enough_in_every_fold() -> None:
+    blocks = np.array_split(np.arange(60), 20)
+    folds = [(np.arange(12, 60), np.arange(12)), (np.arange(48), np.arange(48, 60))]
+    pairs = pairs_of_blocks(blocks, folds, seed=1)
+    assert (np.bincount(pairs.ravel(), minlength=20) == 2).all()
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+    assert len(pairs_of_blocks(blocks, folds, limit=12)) == 12
+    # a test part of two blocks and one stimulus: no pair of it may go
+    small = [(np.arange(7, 60), np.arange(7))]
+    inside = (pairs_of_blocks(blocks, small, seed=1) < 2).all(axis=1)
+    assert not inside.any()
+    # nine pairs would not measure anything
+    assert pairs_of_blocks(blocks[:9], folds).shape == (0, 2)

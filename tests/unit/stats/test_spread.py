@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brainalign.errors import InputError, ShapeError, UndefinedError
-from brainalign.stats.resampling import jackknife_interval, subsample_interval
+from brainalign.stats.resampling import half_samples, jackknife_interval, subsample_interval
 from brainalign.stats.spread import Spread
 
 
@@ -20,8 +20,9 @@ def test_one_subject_is_the_jackknife():
 
 def test_one_subject_is_half_sampling():
     drawn = np.random.default_rng(0).standard_normal(50)
-    ours = Spread.of_samples(0.1, drawn, scale=40 / 60, method="half-sampling").interval()
-    theirs = subsample_interval(0.1, drawn, [40] * 50, 100)
+    drawn[1::2] -= drawn[::2]
+    ours = Spread.of_halves(0.1, drawn).interval()
+    theirs = subsample_interval(0.1, drawn, [40, 60] * 25, 100)
     assert (ours.low, ours.high, ours.se) == pytest.approx((theirs.low, theirs.high, theirs.se))
 
 
@@ -82,24 +83,44 @@ def test_what_cannot_be_used_is_refused():
     with pytest.raises(UndefinedError, match="not defined on all blocks"):
         Spread.of_blocks(0.1, [[0.1], [np.nan], [0.2]], np.ones(3), 3).interval()
     with pytest.raises(InputError, match="at least 20"):
-        Spread.of_samples(0.1, np.ones(5), scale=1.0, method="bootstrap")
+        Spread.of_samples(0.1, np.ones(5), method="bootstrap")
+    with pytest.raises(InputError, match="in pairs"):
+        Spread.of_halves(0.1, np.ones(21))
     with pytest.raises(ShapeError, match="two blocks"):
         Spread.of_blocks(0.1, [[0.1]], [1], 3)
 
 
+def of_pairs(rng, n, first, second):
+    """A statistic of pairs of stimuli, h(i, j) = a_i + a_j + c_ij, with as much variance in c as one likes."""
+    a, c = first * rng.standard_normal(n), np.triu(second * rng.standard_normal((n, n)), 1)
+    h = (a + a[:, None]) * (1 - np.eye(n)) + c + c.T
+    return lambda kept: h[np.ix_(kept, kept)].sum() / (len(kept) * (len(kept) - 1))
+
+
+@pytest.mark.parametrize(("first", "second"), [(1.0, 6.0), (3.0, 3.0), (6.0, 0.0)])
+def test_halves_count_what_stimuli_do_together_once(first, second):
+    n, estimated, means = 16, [], []
+    for seed in range(300):
+        f = of_pairs(np.random.default_rng(seed), n, first, second)
+        halves = half_samples(n, 80, seed=seed)
+        estimated.append(Spread.of_halves(f(np.arange(n)), [f(half) for half in halves]).interval().se ** 2)
+        means.append(f(np.arange(n)))
+    expected = 4 * first**2 / n + 2 * second**2 / (n * (n - 1))
+    assert np.var(means) == pytest.approx(expected, rel=0.3)
+    # half of the variance of differences always stays, and keeps too much where most of it is of pairs
+    assert 0.85 * expected < np.mean(estimated) < 1.3 * expected
+
+
 @pytest.mark.parametrize(("first", "second"), [(1.0, 6.0), (3.0, 3.0), (0.0, 6.0)])
 def test_what_stimuli_do_together_is_counted_once(first, second):
-    """A statistic of pairs of stimuli, h(i, j) = a_i + a_j + c_ij, with as much variance in c as one likes."""
     rng = np.random.default_rng(0)
     n, plain, corrected, means = 14, [], [], []
     pairs = np.array([(i, j) for i in range(n) for j in range(i)])
     for _ in range(200):
-        a, c = first * rng.standard_normal(n), np.triu(second * rng.standard_normal((n, n)), 1)
-        h = (a + a[:, None]) * (1 - np.eye(n)) + c + c.T
+        of_kept = of_pairs(rng, n, first, second)
 
-        def f(*out, h=h):
-            kept = np.setdiff1d(np.arange(n), out)
-            return h[np.ix_(kept, kept)].sum() / (len(kept) * (len(kept) - 1))
+        def f(*out, of_kept=of_kept):
+            return of_kept(np.setdiff1d(np.arange(n), out))
 
         left_out = np.array([[f(i)] for i in range(n)])
         options = {"pairs": pairs, "pairs_left_out": [f(i, j) for i, j in pairs]}
