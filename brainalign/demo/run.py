@@ -117,7 +117,7 @@ def _make_cortex(store: Store, truth: Path) -> None:
 
 
 def _embedded(model: str, store_url: str) -> str:
-    return embed(model, STIMULI, open_store(store_url), pooling=POOLING, max_memory=MAX_MEMORY)
+    return embed(model, STIMULI, open_store(store_url), pooling=POOLING, max_memory=MAX_MEMORY, fold_norms=True)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ def embed(
     preprocessing: Given | None = None,
     allow_download: bool = False,
     allow_missing: bool = False,
+    fold_norms: bool = False,
 ) -> str:
     """Run a network over a stimulus set and keep the activations of its layers.
 
@@ -84,6 +85,9 @@ def embed(
         Let the source fetch published weights.
     allow_missing
         Accept a checkpoint that lacks weights; they stay random, and their names are recorded.
+    fold_norms
+        Let batch norms run inside the convolutions before them, where the network says which: up to a fifth faster,
+        and equal to 1e-5 of the largest activation instead of 1e-6. Recorded with the embedding.
 
     Returns
     -------
@@ -103,8 +107,7 @@ def embed(
     -----
     Embeddings of one model, revision and stimulus set are one entry. Asked for layers that are all there, it returns
     at once. Asked for others, it writes the entry anew with the union, in one forward pass an image and with the batch
-    size of before, so that what was there keeps its bits (all but the last ones, where a new layer is a convolution or
-    batch norm that ran as one with its neighbour before). Another ``dtype``, or another ``seed`` for a projection
+    size of before, so that what was there keeps its bits. Another ``dtype``, or another ``seed`` for a projection
     that is there, is refused.
     """
     if dtype not in _DTYPES:
@@ -134,7 +137,9 @@ def embed(
         if stored is not None and stored.fits and set(run.plan) <= set(stored.keys):
             return found
         observed = {layer.module for layer, _ in run.plan.values()}
-        with folded(network.module, network.norms_after_convolutions, observed=observed):
+        pairs = network.norms_after_convolutions if fold_norms else ()
+        run.fold_norms = bool(pairs)
+        with folded(network.module, pairs, observed=observed):
             run.batch(batch_size, parse_memory(max_memory))
             run.write(store, stimuli, dtype=dtype, request=request, progress=progress)
     return found

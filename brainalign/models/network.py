@@ -48,7 +48,7 @@ class Network:
         Layers to extract when none are asked for; ``None``: six spread evenly over depth.
     norms_after_convolutions
         Names of pairs (convolution, batch norm) where the norm alone reads what the convolution gives. While neither
-        is asked for, they run as one.
+        is asked for, ``fold_norms`` lets them run as one.
     takes
         What ``preprocess`` is given: ``"image"``, ``"text"`` (the caption of a stimulus) or ``"id"`` (its name).
     tokens

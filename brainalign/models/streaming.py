@@ -34,6 +34,7 @@ class Extraction:
     def __init__(self, network: Network, reader: StimulusReader, device: torch.device, stored: Stored | None) -> None:
         self.network, self.reader, self.device, self.stored = network, reader, device, stored
         self.plan: Plan = {}
+        self.fold_norms = False
         rows = [i % len(reader) for i in range(3)]
         self._first = _stack([self._input(row) for row in rows], [reader.ids[row] for row in rows]).to(device)
 
@@ -149,6 +150,7 @@ class Extraction:
                 "batch_size": self.batching.size,
                 "memory_format": self.batching.memory_format,
                 "dtype": dtype,
+                "fold_norms": self.fold_norms,
             },
             "provenance": {
                 "versions": _versions(),
