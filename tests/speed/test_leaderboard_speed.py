@@ -1,6 +1,6 @@
 """A leaderboard of 500 models, 8 subjects, 20 regions and 6 metrics: seconds to build, size of the page.
 
-Run with ``pytest --benchmark-only -p no:randomly tests/speed/test_leaderboard_speed.py -s``; the figures stand in
+Run with ``pytest -n0 --benchmark-only -p no:randomly tests/speed/test_leaderboard_speed.py -s``; the figures stand in
 docs/performance.md. Nothing here fails on a slow machine.
 """
 
