@@ -76,6 +76,13 @@ _HOME = {
     "ingest": "brainalign.datasets",
     "embed": "brainalign.models",
     "score": "brainalign.evaluate",
+    "verify": "brainalign.evaluate",
+    # what people look at
+    "build_leaderboard": "brainalign.leaderboard",
+    "diff_leaderboards": "brainalign.leaderboard",
+    # across models
+    "relate": "brainalign.studies",
+    "contrast": "brainalign.studies",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -80,15 +80,18 @@ def check(
     dataset: Annotated[
         str | None, typer.Option("--dataset", metavar="ID", help="Only this dataset; default: whichever is there.")
     ] = None,
+    store: StoreUrl = None,
 ) -> Reply:
     """Look at a dataset's files before ingesting them.
 
-    Says all that is wrong at once: files that are absent, cut off, of another grid or id base, or that disagree; exits
-    with 1 on a problem. Nothing is written, and no large file is read whole.
+    Says all that is wrong at once: files that are absent, cut off, of another grid or id base, or that disagree, and a
+    disk of the store without room for them; exits with 1 on a problem. Nothing is written, and no large file is read
+    whole.
     """
     from brainalign.datasets import check_tree
+    from brainalign.store import open_store
 
-    reports = check_tree(root, dataset=dataset)
+    reports = check_tree(root, dataset=dataset, store=open_store(store))
     return Reply(reports, [str(report) for report in reports], passed=all(report.ok for report in reports))
 
 

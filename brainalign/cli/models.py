@@ -13,21 +13,31 @@ from brainalign.cli.reply import Grid, Reply, plain
 app = family("models", "The networks that can be named, and what is inside one.")
 
 
-@command(app, "list", example="brainalign models list\nbrainalign models list --all --json")
+@command(app, "list", example="brainalign models list\nbrainalign models list --source timm --match 'convnext*' --json")
 def list_(
-    all_: Annotated[bool, typer.Option("--all", help="The architectures of open_clip as well.")] = False,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", help="timm, torchvision, open_clip; else the shipped."),
+    ] = None,
+    match: Annotated[str, typer.Option("--match", metavar="PATTERN", help="Only these names, as 'convnext*'.")] = "*",
     store: StoreUrl = None,
 ) -> Reply:
-    """List networks, and the embeddings in the store."""
+    """List networks, and on which stimulus sets of the store each is embedded."""
     from brainalign.models import list_models
+    from brainalign.models.catalogue import SOURCES
     from brainalign.store import open_store
 
-    known = [plain(row) for row in list_models(open_clip=all_)]
-    stored = [dict(zip(("model", "revision", "stimuli"), row, strict=True)) for row in open_store(store).models()]
-    columns = ("name", "pretrained", "training_data", "available", "note")
+    there = open_store(store).models()
+    stored = [dict(zip(("model", "revision", "stimuli"), row, strict=True)) for row in there]
+    known = [
+        {**plain(row), "embedded": sorted({stimuli for model, _, stimuli in there if model == row.name})}
+        for row in list_models(source=source, match=match)
+    ]
+    columns = ("name", "pretrained", "training_data", "available", "embedded", "note")
     text: list[str | Grid] = [Grid.of(known, columns)]
-    if not all_:
-        text.append("Also: package.module:factory, and open_clip:ARCH/PRETRAINED_OR_FILE (--all lists them).")
+    if source is None:
+        forms = ", ".join(kind.form for kind in SOURCES.values())
+        text.append(f"Also: package.module:factory, {forms}.")
     if stored:
         text += ["", Grid.of(stored, ("model", "revision", "stimuli"), title="In the store")]
     return Reply({"models": known, "embeddings": stored}, text)

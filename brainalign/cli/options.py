@@ -20,7 +20,7 @@ ResultsRoot = Annotated[
 ]
 Model = Annotated[
     str,
-    typer.Argument(help="A name of `models list`, package.module:factory, or open_clip:ARCH/PRETRAINED_OR_FILE."),
+    typer.Argument(help="A name of `models list`, SOURCE:NAME or SOURCE:FILE, or package.module:factory."),
 ]
 Device = Annotated[
     str | None,

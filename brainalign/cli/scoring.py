@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     command(
         app,
         "leaderboard",
-        example="brainalign leaderboard\nbrainalign leaderboard --results brainalign-results --out site --title V4",
+        example="brainalign leaderboard\nbrainalign leaderboard brainalign-results --out site --title V4",
     )(leaderboard)
 
 
@@ -45,10 +45,12 @@ def embed(
         typer.Option(
             "--layer",
             metavar="NAME",
-            help="Name, pattern ('blocks.*'), depth:0.5, or a number spread over depth; several times.",
+            help="Name, pattern ('blocks.*'), depth:0.5, blocks, stages, last, or a number; several times.",
         ),
     ] = None,
-    pooling: Annotated[str, typer.Option("--pooling", help="flatten, mean, mean-last, cls or srp:N.")] = "mean",
+    pooling: Annotated[
+        str, typer.Option("--pooling", help="flatten, mean, mean-last, max, cls, patches or srp:N.")
+    ] = "mean",
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Images at a time. Default: found by timing.")
     ] = None,
@@ -58,14 +60,22 @@ def embed(
     dtype: Annotated[str, typer.Option("--dtype", help="float32 or float16, in the store.")] = "float32",
     name: Annotated[str | None, typer.Option("--name", help="Keep the embeddings under this name.")] = None,
     allow_download: Annotated[
-        bool, typer.Option("--allow-download", help="Let open_clip fetch the weights of a pretrained tag.")
+        bool, typer.Option("--allow-download", help="Let the source fetch published weights.")
     ] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Accept a checkpoint that lacks weights; they stay random.")
+    ] = False,
+    preprocessing: Annotated[
+        str | None,
+        typer.Option("--preprocessing", metavar="JSON", help="In place of the network's own, as '{\"size\": 224}'."),
+    ] = None,
 ) -> Reply:
     """Run a network and keep its activations.
 
     Goes on where it was interrupted. A factory is imported from the current folder too.
     """
     from brainalign.models import embed as run
+    from brainalign.models.preprocess import read_preprocessing
     from brainalign.store import open_store
 
     written = run(
@@ -82,6 +92,8 @@ def embed(
         dtype=dtype,
         name=name,
         allow_download=allow_download,
+        allow_missing=allow_missing,
+        preprocessing=None if preprocessing is None else read_preprocessing(preprocessing),
     )
     return Reply({"embedding": written, "stimuli": stimuli}, [written])
 
@@ -137,6 +149,9 @@ def _shown(rows: list[dict[str, Any]], *, every_layer: bool) -> list[dict[str, A
 
 
 def leaderboard(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="RESULTS", help="Folder of the result files; the same as --results.")
+    ] = None,
     results: ResultsRoot = RESULTS,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder for the page and the tables.")
@@ -145,9 +160,9 @@ def leaderboard(
 ) -> Reply:
     """Build a leaderboard from result files.
 
-    One self-contained HTML page, CSV, parquet and JSON.
+    One self-contained HTML page, CSV, parquet, JSON and badges.
     """
     from brainalign.leaderboard import build_leaderboard
 
-    paths = build_leaderboard(results, out, title=title)
+    paths = build_leaderboard(results if folder is None else folder, out, title=title)
     return Reply(paths, [str(path) for path in paths])

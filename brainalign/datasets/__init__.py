@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brainalign.datasets.algonauts import ingest_algonauts2023
+from brainalign.datasets.algonauts import check_algonauts2023, ingest_algonauts2023
 from brainalign.datasets.audit import AuditReport, audit_dataset
 from brainalign.datasets.bids import import_bids
-from brainalign.datasets.bold5000 import ingest_bold5000
+from brainalign.datasets.bold5000 import check_bold5000, ingest_bold5000
 from brainalign.datasets.brainscore import import_brainscore
 from brainalign.datasets.brainscore_export import export_brainscore
 from brainalign.datasets.feature_files import import_features
 from brainalign.datasets.fetching import DownloadReport, Wanted, fetch_files
 from brainalign.datasets.generic import import_responses
-from brainalign.datasets.god import ingest_god
-from brainalign.datasets.haxby import ingest_haxby
+from brainalign.datasets.god import check_god, ingest_god
+from brainalign.datasets.haxby import check_haxby, ingest_haxby
 from brainalign.datasets.images import import_images
-from brainalign.datasets.laion import ingest_laion_fmri
+from brainalign.datasets.laion import check_laion_fmri, ingest_laion_fmri
 from brainalign.datasets.macaque_v4 import ingest_macaque_v4
-from brainalign.datasets.miyawaki2008 import ingest_miyawaki2008
-from brainalign.datasets.moments import ingest_bold_moments
+from brainalign.datasets.miyawaki2008 import check_miyawaki2008, ingest_miyawaki2008
+from brainalign.datasets.moments import check_bold_moments, ingest_bold_moments
 from brainalign.datasets.natural_scenes import ingest_natural_scenes, make_natural_scenes
 from brainalign.datasets.nsd import (
     check_nsd,
+    check_nsd_imagery,
+    check_nsd_synthetic,
     imagery_files,
     ingest_nsd,
     ingest_nsd_imagery,
@@ -33,14 +36,17 @@ from brainalign.datasets.nsd import (
     synthetic_files,
 )
 from brainalign.datasets.nsd_packagings import ingest_brain_diffuser, ingest_mindeye1, ingest_mindeye2
+from brainalign.datasets.nsd_packagings_check import check_brain_diffuser, check_mindeye1, check_mindeye2
 from brainalign.datasets.objects92 import ingest_objects92
-from brainalign.datasets.objects92_mat import ingest_objects92_mat
+from brainalign.datasets.objects92_mat import check_objects92_mat, ingest_objects92_mat
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
+from brainalign.datasets.room import require_room
 from brainalign.datasets.rsatoolbox_files import export_rsatoolbox, import_rsatoolbox
+from brainalign.datasets.shipped_files import check_files
 from brainalign.datasets.simulated import simulate_cortex
 from brainalign.datasets.splits import Split, list_splits, load_split, make_split
-from brainalign.datasets.things import ingest_things_fmri
+from brainalign.datasets.things import check_things_fmri, ingest_things_fmri
 from brainalign.datasets.tree_report import TreeReport
 from brainalign.datasets.volumes import import_volumes
 from brainalign.errors import ChoiceError, DatasetError, near_names
@@ -103,7 +109,23 @@ DATASETS: dict[str, Callable[..., IngestReport]] = {
 """Reader of each dataset by its manifest id."""
 
 CHECKS: dict[str, Callable[[Path], TreeReport | None]] = {
+    "algonauts2023": check_algonauts2023,
+    "bold-moments": check_bold_moments,
+    "bold5000": check_bold5000,
+    "god": check_god,
+    "haxby": check_haxby,
+    "laion-fmri": check_laion_fmri,
+    "macaque-v4": partial(check_files, "macaque-v4"),
+    "miyawaki2008": check_miyawaki2008,
     "nsd": check_nsd,
+    "nsd-brain-diffuser": check_brain_diffuser,
+    "nsd-imagery": check_nsd_imagery,
+    "nsd-mindeye1": check_mindeye1,
+    "nsd-mindeye2": check_mindeye2,
+    "nsd-synthetic": check_nsd_synthetic,
+    "objects92": partial(check_files, "objects92"),
+    "objects92-mat": check_objects92_mat,
+    "things-fmri": check_things_fmri,
 }
 """Look at the files of a dataset: what an ingestion would refuse, or None where the folder holds none of them."""
 
@@ -164,7 +186,7 @@ def download(
     return fetch_files(dataset_id, files, target, accept_terms=accept_terms, source=source, progress=progress)
 
 
-def check_tree(root: str | Path, *, dataset: str | None = None) -> list[TreeReport]:
+def check_tree(root: str | Path, *, dataset: str | None = None, store: Store | None = None) -> list[TreeReport]:
     """Look at the files below a folder before anything is ingested, and say all that is wrong with them at once.
 
     Parameters
@@ -172,6 +194,8 @@ def check_tree(root: str | Path, *, dataset: str | None = None) -> list[TreeRepo
     root : path
     dataset : str, optional
         As in `CHECKS`; default: every dataset whose files are there.
+    store : Store, optional
+        Also look whether its disk has room for what the default options would bring in.
 
     Returns
     -------
@@ -188,6 +212,10 @@ def check_tree(root: str | Path, *, dataset: str | None = None) -> list[TreeRepo
         raise ChoiceError(f"there is no check of dataset {dataset!r}.{near_names(dataset, CHECKS)}")
     names = list(CHECKS) if dataset is None else [dataset]
     found = [report for name in names if (report := CHECKS[name](Path(root))) is not None]
+    for report in found if store is not None else ():
+        assert store is not None
+        with report.collecting():
+            require_room(store, report.n_bytes)
     if not found:
         raise DatasetError(
             f"{root} holds no files of {dataset or 'a dataset that has a check (' + ', '.join(CHECKS) + ')'}: give the "

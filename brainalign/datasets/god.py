@@ -12,11 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainalign.datasets.bdata import BData, read_bdata
+from brainalign.datasets.checking import check_subjects
 from brainalign.datasets.deposit import count_repeats, deposit_responses
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.roi_masks import Masks, neuroids_of, whole_numbers
 from brainalign.datasets.shipped_files import chosen
 from brainalign.datasets.stimulus_sets import extend_stimuli, with_images
+from brainalign.datasets.tree_report import TreeReport
 from brainalign.datasets.trees import chosen_subjects, find_files, require_root
 from brainalign.errors import DatasetError
 from brainalign.manifests import Manifest, load_manifest
@@ -24,7 +26,7 @@ from brainalign.manifests import Manifest, load_manifest
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_god", "stimulus_name"]
+__all__ = ["check_god", "ingest_god", "stimulus_name"]
 
 Array = npt.NDArray[Any]
 
@@ -93,6 +95,24 @@ def ingest_god(
     return IngestReport(DATASET, {stimulus_set: len(whole)}, tuple(entries))
 
 
+def check_god(root: Path) -> TreeReport | None:
+    """Look at the file of every subject, which is read whole; None if there is none below ``root``."""
+    paths = _files(root)
+
+    def look(report: TreeReport, _: Path, name: str) -> None:
+        data, rows, kept = _samples(read_bdata(paths[name]), SPLITS["all"])
+        masks, voxels = _regions(data)
+        _places(data, voxels)
+        empty = [region for region, members in masks.items() if not members.any()]
+        report.notes += [f"{name}: no voxel belongs to {', '.join(empty)}"] * bool(empty)
+        splits = ", ".join(f"{n} {split}" for split, n in rows["split"].value_counts(sort=False).items())
+        report.add(name, f"{paths[name].name}, {splits}", len(kept), len(voxels), itemsize=data.samples.dtype.itemsize)
+        if not np.isfinite(data.samples[:, voxels]).all():
+            raise DatasetError(f"{paths[name]} holds NaN or inf in VoxelData. Fetch it again.")
+
+    return check_subjects(DATASET, root, paths, look)
+
+
 def stimulus_name(number: float) -> str:
     """Return the ImageNet name of a stimulus number: synset, and image in six decimals.
 
@@ -152,9 +172,7 @@ def _deposit(
     kept: npt.NDArray[np.intp],
     manifest: Manifest,
 ) -> ImportReport:
-    regions = [key for key in data.metadata if key.startswith(ROI)]
-    voxels = data.columns("VoxelData") if "VoxelData" in data.metadata else _any_of(data, regions)
-    masks: Masks = {key.removeprefix(ROI): data.metadata[key][voxels] == 1 for key in regions}
+    masks, voxels = _regions(data)
     along = {column: rows[column].to_numpy() for column in rows.columns}
     return deposit_responses(
         store,
@@ -168,6 +186,13 @@ def _deposit(
         attrs={"licence": manifest.licence},
         options={"reader": "god/1", "splits": list(SPLITS[variant])},
     )
+
+
+def _regions(data: BData) -> tuple[Masks, npt.NDArray[np.intp]]:
+    """Masks over the voxels, and the columns of these."""
+    regions = [key for key in data.metadata if key.startswith(ROI)]
+    voxels = data.columns("VoxelData") if "VoxelData" in data.metadata else _any_of(data, regions)
+    return {key.removeprefix(ROI): data.metadata[key][voxels] == 1 for key in regions}, voxels
 
 
 def _any_of(data: BData, regions: list[str]) -> npt.NDArray[np.intp]:

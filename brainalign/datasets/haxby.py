@@ -6,22 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from brainalign.datasets.block_designs import Presentations, block_presentations
 from brainalign.datasets.brain_images import open_maps
+from brainalign.datasets.checking import check_subjects
 from brainalign.datasets.deposit import deposit_responses
 from brainalign.datasets.region_images import read_mask, read_regions
 from brainalign.datasets.report import IngestReport
 from brainalign.datasets.shipped_files import chosen, tree_root
 from brainalign.datasets.stimulus_sets import extend_stimuli
+from brainalign.datasets.tree_report import TreeReport
 from brainalign.errors import DatasetError
 from brainalign.manifests import load_manifest
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_haxby"]
+__all__ = ["check_haxby", "ingest_haxby"]
 
 DATASET = "haxby"
 MASKS = {
@@ -77,7 +80,7 @@ def ingest_haxby(
     manifest = load_manifest(DATASET)
     where = chosen("choice of neuroids", [neuroids], NEUROIDS)[0]
     folder = tree_root(root, "haxby2001", "subj*", manifest.location)
-    there = sorted(path.name for path in folder.glob("subj*") if path.is_dir())
+    there = _subjects(folder)
     ready = {one: _presentations(folder, one, where, shift) for one in chosen("subject", subjects, there)}
     shown = {stimulus for found in ready.values() for stimulus in found.rows["stimulus"]}
     attrs = {"licence": manifest.licence}
@@ -102,15 +105,44 @@ def ingest_haxby(
     return IngestReport(DATASET, {DATASET: len(table)}, tuple(reports))
 
 
+def check_haxby(root: Path) -> TreeReport | None:
+    """Look at series, labels and masks of every subject; None if there is none in ``root`` or ``root/haxby2001``."""
+    folder = next((place for place in (root, root / "haxby2001") if _subjects(place)), root)
+
+    def look(report: TreeReport, at: Path, name: str) -> None:
+        bold, runs = open_maps(str(at / name / "bold.nii.gz")), list[int]()
+        with report.collecting():
+            labels, runs = _labels(at / name / "labels.txt", bold.n_maps)
+            report.found.append(f"{name}: {bold.n_maps} volumes, {len(set(runs))} runs, {len(set(labels))} labels")
+        inside = np.zeros(bold.grid.size, dtype=bool)
+        for path in _masks(at, name).values():
+            with report.collecting():
+                inside |= read_mask(path, bold.grid, bold.name)
+        if (at / "mask.nii.gz").is_file():
+            with report.collecting():
+                read_mask(str(at / "mask.nii.gz"), bold.grid, bold.name)
+        report.count(4 * len(CATEGORIES) * len(set(runs)) * int(inside.sum()))
+
+    return check_subjects(DATASET, folder, _subjects(folder), look)
+
+
+def _subjects(folder: Path) -> list[str]:
+    return sorted(path.parent.name for path in folder.glob("subj*/bold.nii.gz"))
+
+
+def _masks(folder: Path, subject: str) -> dict[str, str]:
+    """Paths of the masks that are there, by region."""
+    return {name: str(folder / subject / file) for name, file in MASKS.items() if (folder / subject / file).is_file()}
+
+
 def _presentations(folder: Path, subject: str, neuroids: str, shift: int) -> Presentations:
     bold = open_maps(str(folder / subject / "bold.nii.gz"))
     labels, runs = _labels(folder / subject / "labels.txt", bold.n_maps)
-    masks = {name: str(folder / subject / file) for name, file in MASKS.items() if (folder / subject / file).is_file()}
     return block_presentations(
         bold,
         labels,
         runs,
-        regions=read_regions(masks, {}, bold.grid, bold.name),
+        regions=read_regions(_masks(folder, subject), {}, bold.grid, bold.name),
         inside=read_mask(str(folder / "mask.nii.gz"), bold.grid, bold.name) if neuroids == "brain" else None,
         rest=REST,
         shift=shift,

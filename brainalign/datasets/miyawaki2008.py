@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +14,21 @@ from PIL import Image
 
 from brainalign.datasets.block_designs import Presentations, block_presentations
 from brainalign.datasets.brain_images import open_maps
+from brainalign.datasets.checking import check_subjects
 from brainalign.datasets.deposit import deposit_responses
 from brainalign.datasets.image_files import folder_beside, write_zip
 from brainalign.datasets.images import import_images
 from brainalign.datasets.region_images import read_mask, read_regions
 from brainalign.datasets.report import IngestReport
 from brainalign.datasets.shipped_files import chosen, tree_root
+from brainalign.datasets.tree_report import TreeReport
 from brainalign.errors import DatasetError
 from brainalign.manifests import load_manifest
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_miyawaki2008", "pattern_id"]
+__all__ = ["check_miyawaki2008", "ingest_miyawaki2008", "pattern_id"]
 
 DATASET = "miyawaki2008"
 RUNS = {"figure": 12, "random": 20}
@@ -104,6 +107,30 @@ def ingest_miyawaki2008(
     return IngestReport(DATASET, {DATASET: len(table)}, tuple(reports))
 
 
+def check_miyawaki2008(root: Path) -> TreeReport | None:
+    """Look at series, labels and masks of all runs; None if none is in ``root`` or ``root/miyawaki2008``."""
+    content = "func/data_*_run*.nii.gz"
+    folder = next((place for place in (root, root / DATASET) if any(place.glob(content))), None)
+
+    def look(report: TreeReport, at: Path, name: str) -> None:
+        shown = 0
+        grid = open_maps(str(next(iter(sorted(at.glob(content)))))).grid
+        for kind, n_runs in RUNS.items():
+            for number in range(1, n_runs + 1):
+                with report.collecting():
+                    run, labels, _ = _run_patterns(at, kind, number)
+                    bold = open_maps(str(at / "func" / f"{run}.nii.gz"))
+                    _require_rows(run, labels, bold.n_maps)
+                    grid.require_same(bold.grid, bold.name, "the first run")
+                    shown += sum(label != REST for label, _ in groupby(labels))
+        for path in sorted((at / "mask").glob("*.nii.gz")):
+            with report.collecting():
+                read_mask(str(path), grid, "the series")
+        report.found.append(f"{name}: {shown} patterns shown in {sum(RUNS.values())} runs")
+
+    return check_subjects(DATASET, folder, load_manifest(DATASET).subjects, look) if folder else None
+
+
 def pattern_id(kind: str, patches: npt.ArrayLike) -> str:
     """Return the id of a pattern: its kind, and its patches (row by row) as bits.
 
@@ -119,8 +146,7 @@ def _presentations(folder: Path, parts: str, shift: int) -> tuple[Presentations,
     shown, patterns = _patterns(folder, kinds)
     bold = open_maps([str(folder / "func" / f"{name}.nii.gz") for name in shown])
     for name, labels, count in zip(shown, shown.values(), bold.counts, strict=True):
-        if len(labels) != count:
-            raise DatasetError(f"{name}_label.csv has {len(labels)} rows; {name}.nii.gz has {count} volumes.")
+        _require_rows(name, labels, count)
     masks = sorted((folder / "mask").glob("*.nii.gz"))
     rois = {path.name.removesuffix(".nii.gz"): str(path) for path in masks if path.name != "mask.nii.gz"}
     first = {"figure": 1, "random": 1 + RUNS["figure"]}
@@ -142,16 +168,27 @@ def _patterns(folder: Path, kinds: Sequence[str]) -> tuple[dict[str, list[str]],
     patterns: dict[str, npt.NDArray[Any]] = {}
     for kind in kinds:
         for number in range(1, RUNS[kind] + 1):
-            name = f"data_{kind}_run{number:02d}"
-            labels = []
-            for patches in _label_rows(folder / "label" / f"{name}_label.csv"):
-                if (patches < 0).any():
-                    labels.append(REST)
-                    continue
-                labels.append(pattern_id(kind, patches))
-                patterns[labels[-1]] = patches
+            name, labels, found = _run_patterns(folder, kind, number)
             shown[name] = labels
+            patterns |= found
     return shown, patterns
+
+
+def _run_patterns(folder: Path, kind: str, number: int) -> tuple[str, list[str], dict[str, npt.NDArray[Any]]]:
+    """Return the name of a run, the label of each of its volumes, and its patterns by id."""
+    name = f"data_{kind}_run{number:02d}"
+    labels: list[str] = []
+    patterns: dict[str, npt.NDArray[Any]] = {}
+    for patches in _label_rows(folder / "label" / f"{name}_label.csv"):
+        labels.append(REST if (patches < 0).any() else pattern_id(kind, patches))
+        if labels[-1] != REST:
+            patterns[labels[-1]] = patches
+    return name, labels, patterns
+
+
+def _require_rows(name: str, labels: list[str], n_volumes: int) -> None:
+    if len(labels) != n_volumes:
+        raise DatasetError(f"{name}_label.csv has {len(labels)} rows; {name}.nii.gz has {n_volumes} volumes.")
 
 
 def _label_rows(path: Path) -> npt.NDArray[np.int64]:

@@ -19,13 +19,14 @@ from brainalign.datasets.images import import_images
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import IngestReport
 from brainalign.datasets.shipped_files import chosen
+from brainalign.datasets.tree_report import TreeReport
 from brainalign.errors import DatasetError, near_names
 from brainalign.manifests import load_manifest
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_objects92_mat"]
+__all__ = ["check_objects92_mat", "ingest_objects92_mat"]
 
 DATASET = "objects92-mat"
 Array = npt.NDArray[Any]
@@ -107,6 +108,33 @@ def ingest_objects92_mat(
     return IngestReport(DATASET, {DATASET: len(ids)}, tuple(reports))
 
 
+def check_objects92_mat(root: Path) -> TreeReport | None:
+    """Look at the MATLAB files; None if there is none of them."""
+    readers = {BRAIN[0]: lambda folder: _human_it(folder, "hIT"), BEHAVIOUR[0]: _behaviour}
+    if not any((root / name).is_file() for name in readers):
+        return None
+    report = TreeReport(DATASET, str(root))
+    sizes = set()
+    for name, read in readers.items():
+        if not (root / name).is_file():
+            report.notes.append(f"{name} is not there")
+            continue
+        with report.collecting():
+            roi, subjects, rdms = read(root)
+            sizes.add(rdms.shape[1])
+            report.found.append(f"{roi}: {len(subjects)} subjects, {rdms.shape[1]} objects")
+            report.count(4 * len(subjects) * rdms.shape[1] * (rdms.shape[1] - 1), roi)
+            if not np.isfinite(rdms).all():
+                raise DatasetError(f"{root / name} holds NaN or inf. Fetch it again.")
+    if (root / IMAGES[0]).is_file():
+        for n in sizes:
+            with report.collecting():
+                _records_of_images(root / IMAGES[0], n)
+    else:
+        report.notes.append(f"{IMAGES[0]} is not there: no image can be embedded")
+    return report
+
+
 def _human_it(folder: Path, variant: str) -> tuple[str, list[str], Array]:
     records = _struct(folder, *BRAIN)
     if records.ndim < 2 or records.shape[-1] != 2:
@@ -160,11 +188,15 @@ def _subject_of(record: Any, number: int) -> str:
     return match[1] if match else SUBJECTS[number] if number < len(SUBJECTS) else f"subject{number + 1:02d}"
 
 
+def _records_of_images(path: Path, n: int) -> Array:
+    found: Array | None = _load(path).get(IMAGES[1])
+    if found is None or found.size != n:
+        raise DatasetError(f"{path}: {IMAGES[1]} does not hold {n} images, one for each stimulus.")
+    return found.ravel()
+
+
 def _drawn(path: Path, ids: list[str]) -> Iterator[tuple[str, bytes]]:
-    found = _load(path).get(IMAGES[1])
-    if found is None or found.size != len(ids):
-        raise DatasetError(f"{path}: {IMAGES[1]} does not hold {len(ids)} images, one for each stimulus.")
-    for name, record in zip(ids, found.ravel(), strict=True):
+    for name, record in zip(ids, _records_of_images(path, len(ids)), strict=True):
         buffer = io.BytesIO()
         Image.fromarray(np.asarray(record["image"], dtype=np.uint8)).save(buffer, format="PNG")
         yield f"{name}.png", buffer.getvalue()

@@ -11,7 +11,7 @@ from brainalign.errors import StoreError
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["require_free", "require_room"]
+__all__ = ["gigabytes", "require_free", "require_room"]
 
 
 def require_room(store: Store, n_bytes: int) -> None:
@@ -35,10 +35,15 @@ def require_free(folder: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(place).free
     if n_bytes > free:
         raise StoreError(
-            f"{_gigabytes(n_bytes)} are needed in {folder} and {_gigabytes(free)} are free on its disk: make room, "
+            f"{gigabytes(n_bytes)} are needed in {folder} and {gigabytes(free)} are free on its disk: make room, "
             "name a folder elsewhere, or take fewer subjects, sessions or neuroids."
         )
 
 
-def _gigabytes(n_bytes: int) -> str:
+def gigabytes(n_bytes: int) -> str:
+    """Return a number of bytes as text.
+
+    >>> gigabytes(1_500_000_000), gigabytes(2_000_000)
+    ('1.5 GB', '2.0 MB')
+    """
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"

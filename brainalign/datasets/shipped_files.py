@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from brainalign.datasets.tree_report import TreeReport
 from brainalign.errors import ChoiceError, DatasetError, near_names
-from brainalign.manifests import Manifest
+from brainalign.manifests import Manifest, load_manifest
 
-__all__ = ["chosen", "require_files", "tree_root"]
+__all__ = ["check_files", "chosen", "require_files", "tree_root"]
 
 
 def require_files(manifest: Manifest, root: str | Path | None, names: Iterable[str], *, verify: bool = True) -> Path:
@@ -49,6 +50,19 @@ def require_files(manifest: Manifest, root: str | Path | None, names: Iterable[s
                 f"{expected}. Fetch it again, or pass verify=False to read it all the same."
             )
     return folder
+
+
+def check_files(dataset: str, root: Path) -> TreeReport | None:
+    """Look at the files that a manifest lists: there, and with the hashes that it states; None if there is none."""
+    manifest = load_manifest(dataset)
+    if not any((root / file.path).is_file() for file in manifest.files):
+        return None
+    report = TreeReport(dataset, str(root))
+    for file in manifest.files:
+        with report.collecting():
+            require_files(manifest, root, [file.path])
+            report.found.append(file.path)
+    return report
 
 
 def tree_root(root: str | Path | None, name: str, content: str, location: str) -> Path:

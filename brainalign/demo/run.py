@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
+import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-from brainalign.benchmarks import Benchmark, load_benchmark
+from brainalign.benchmarks import load_benchmark
 from brainalign.datasets import ingest
 from brainalign.datasets.natural_scenes import make_natural_scenes
-from brainalign.demo.embedding_ahead import EmbeddedAhead
 from brainalign.demo.report import DemoReport, best_layers, mean_scores
+from brainalign.demo.side_by_side import Progress, SideBySide, tell
 from brainalign.demo.truth_table import TruthTable
 from brainalign.evaluate import Results, score
 from brainalign.leaderboard import build_leaderboard
+from brainalign.models import embed
 from brainalign.plots import leaderboard_figure
 from brainalign.store import Store, open_store
 from brainalign.studies.truth import noise_free_scores, recovery
 
 __all__ = ["MODELS", "run_demo"]
 
+T = TypeVar("T")
+
 STIMULI = "natural-scenes"
 DATASET = "simulated-cortex"
 TRUTH_VARIANT = "noise-free"
+POOLING = "srp:1024"
+MAX_MEMORY = "500MB"
 SUBJECTS = ("sim01", "sim02", "sim03")
 MODELS = (
     "pixels",
@@ -39,8 +47,6 @@ MODELS = (
     "efficientnet-lite1-random",
     "efficientnet-lite2-random",
 )
-
-Advance = Callable[[str, int, int], None]
 
 
 def run_demo(out: str | Path, *, progress: bool = False, models: tuple[str, ...] = MODELS) -> DemoReport:
@@ -70,25 +76,27 @@ def run_demo(out: str | Path, *, progress: bool = False, models: tuple[str, ...]
     folder.mkdir(parents=True, exist_ok=True)
     url = str(folder / "store")
     store, benchmark = open_store(url), load_benchmark(DATASET)
-    scored, truths = [], TruthTable(folder / "truth" / "truth.parquet")
+    truths = TruthTable(folder / "truth" / "truth.parquet")
     with _bars(progress) as advance:
         advance("stimuli and simulated cortex", 0, 2)
         if STIMULI not in store.stimulus_sets():
             make_natural_scenes(store, folder=folder / "stimuli")
-        with EmbeddedAhead(models, STIMULI, url) as names:
-            advance("stimuli and simulated cortex", 1, 2)
+        advance("stimuli and simulated cortex", 1, 2)
+        with SideBySide(advance) as work:
+            embedded = [work.call(_embedded, model, url) for model in models]
             _make_cortex(store, folder / "truth")
             advance("stimuli and simulated cortex", 2, 2)
-            advance("networks", 0, len(models))
-            for number, name in enumerate(names, start=1):
-                result = _scored(name, benchmark, store, folder / "results", advance)
-                truths.add(result, partial(_truth, name, result.table, benchmark, store))
-                scored.append(result.table)
-                advance("networks", number, len(models))
+            calls = []
+            for name in _counted("networks embedded", work.as_done(embedded), len(models), advance):
+                calls.append(work.call(_scored, name, url, folder / "results", truths))
+            found = _counted("networks scored", work.as_done(calls), len(models), advance)
+            by_model = {scored.model: scored for scored in found}
+        in_order = [by_model[model] for model in models]
         files = build_leaderboard(folder / "results", folder, title="brainalign demo")
         picture = folder / "leaderboard.png"
         leaderboard_figure(pd.read_parquet(files.parquet)).savefig(picture, dpi=150)
-    table, primary = pd.concat(scored, ignore_index=True), benchmark.aggregation.primary
+    truth = truths.write({s.model: s.truth for s in in_order}, {s.model: s.results.files for s in in_order})
+    table, primary = pd.concat([s.results.table for s in in_order], ignore_index=True), benchmark.aggregation.primary
     return DemoReport(
         page=Path(files.html),
         picture=picture,
@@ -96,7 +104,7 @@ def run_demo(out: str | Path, *, progress: bool = False, models: tuple[str, ...]
         truth=truths.path,
         scores=mean_scores(table),
         best_layers=best_layers(table, primary),
-        recovered=recovery(table, truths.save(), primary=primary),
+        recovered=recovery(table, truth, primary=primary),
         seconds=time.perf_counter() - started,
     )
 
@@ -108,22 +116,47 @@ def _make_cortex(store: Store, truth: Path) -> None:
         ingest(DATASET, None, store, truth=truth)
 
 
-def _scored(name: str, benchmark: Benchmark, store: Store, results: Path, advance: Advance) -> Results:
-    short = name.split("@")[0]
-    return score(name, benchmark, store, results=results, progress=lambda _, done, total: advance(short, done, total))
+def _embedded(model: str, store_url: str) -> str:
+    return embed(model, STIMULI, open_store(store_url), pooling=POOLING, max_memory=MAX_MEMORY, fold_norms=True)
 
 
-def _truth(name: str, table: pd.DataFrame, benchmark: Benchmark, store: Store) -> pd.DataFrame:
-    return noise_free_scores(name, benchmark, store, truth_variant=TRUTH_VARIANT, table=table)
+@dataclass(frozen=True)
+class _Scored:
+    model: str
+    results: Results
+    truth: pd.DataFrame
+
+
+def _scored(name: str, store_url: str, results: Path, truths: TruthTable) -> _Scored:
+    """Score a network against the noisy responses and against the noise-free ones."""
+    store, benchmark = open_store(store_url), load_benchmark(DATASET)
+    model = name.rsplit("@", 1)[0]
+    found = score(name, benchmark, store, results=results, progress=partial(_tell_of, model))
+    truth = truths.rows(model, found.files)
+    if truth is None:
+        rows = noise_free_scores(name, benchmark, store, truth_variant=TRUTH_VARIANT, table=found.table)
+        truth = rows.assign(model=model)
+    return _Scored(model, found, truth)
+
+
+def _tell_of(model: str, _: str, done: int, total: int) -> None:
+    tell(model, done, total)
+
+
+def _counted(what: str, items: Iterator[T], total: int, advance: Progress) -> Iterator[T]:
+    advance(what, 0, total)
+    for number, item in enumerate(items, start=1):
+        advance(what, number, total)
+        yield item
 
 
 @contextmanager
-def _bars(shown: bool) -> Iterator[Advance]:
+def _bars(shown: bool) -> Iterator[Progress]:
     if not shown:
         yield lambda *_: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with rich.progress.Progress(*columns, console=Console(stderr=True)) as bars:
         tasks = {}
 
         def advance(what: str, done: int, total: int) -> None:

@@ -1,5 +1,6 @@
 """The one lift: store, benchmark and table of metrics become results."""
 
 from brainalign.evaluate.score import Results, score
+from brainalign.evaluate.verify import Verification, verify
 
-__all__ = ["Results", "score"]
+__all__ = ["Results", "Verification", "score", "verify"]

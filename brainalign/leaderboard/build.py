@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from brainalign.leaderboard.badge import badges, board_badge
 from brainalign.leaderboard.collect import collect
 from brainalign.leaderboard.export import tidy, to_json
 from brainalign.leaderboard.page import render
@@ -16,12 +17,14 @@ __all__ = ["LeaderboardFiles", "build_leaderboard"]
 
 
 class LeaderboardFiles(NamedTuple):
-    """Where the four forms of the leaderboard were written."""
+    """Where the forms of the leaderboard were written; ``badges`` is a folder with one picture a model."""
 
     html: Path
     csv: Path
     parquet: Path
     json: Path
+    badge: Path
+    badges: Path
 
 
 def build_leaderboard(
@@ -34,15 +37,15 @@ def build_leaderboard(
     results_root : path
         Folder that scores were written to; everything below it is read.
     out : path
-        Folder for ``leaderboard.html``, ``.csv``, ``.parquet``, ``.json``; made where it is missing. Each file is
-        replaced whole.
+        Folder for ``leaderboard.html``, ``.csv``, ``.parquet``, ``.json``, ``badge.svg`` and ``badges/``; made where it
+        is missing. Each file is replaced whole.
     title : str, optional
         Heading of the page; default "Alignment with visual cortex".
 
     Returns
     -------
     LeaderboardFiles
-        Paths of the four files.
+        Paths of the files.
 
     Raises
     ------
@@ -55,9 +58,9 @@ def build_leaderboard(
     -----
     There is one section for each benchmark version and set of data. The aggregate of a model is the mean of the
     benchmark's primary metric over regions and subjects, from the rows whose layer was chosen inside the training
-    folds. Rank is 1 + the number of models significantly better by a paired delete-block jackknife (blocks of any
-    size: Busing, Meijer & van der Leeden 1999, doi:10.1023/A:1008800423698), corrected by Holm over all pairs of the
-    section, at 5 %. A model that lacks a score which others have gets no rank. The same results give the same files.
+    folds. Rank is 1 + the number of models significantly better by a paired delete-block jackknife, corrected by Holm
+    over all pairs of the section, at 5 %. A model that lacks a score which others have gets no rank. The same results
+    give the same files.
     Cost: one read of every file, and n_models^2 n_blocks sums for each section.
     """
     tables = [make_table(section) for section in collect(Path(results_root))]
@@ -67,12 +70,17 @@ def build_leaderboard(
     frame.to_parquet(parquet, index=False)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
+    badge = _replace(folder / "badge.svg", board_badge(tables).encode())
+    pictures = folder / "badges"
+    pictures.mkdir(exist_ok=True)
+    for name, picture in badges(tables).items():
+        _replace(pictures / name, picture.encode())
     # the page last: who sees it finds the tables beside it
     csv = _replace(folder / "leaderboard.csv", frame.to_csv(index=False, lineterminator="\n").encode())
     table = _replace(folder / "leaderboard.parquet", parquet.getvalue())
     records = _replace(folder / "leaderboard.json", to_json(frame, heading).encode())
     html = _replace(folder / "leaderboard.html", render(tables, heading).encode())
-    return LeaderboardFiles(html, csv, table, records)
+    return LeaderboardFiles(html, csv, table, records, badge, pictures)
 
 
 def _replace(path: Path, content: bytes) -> Path:

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from brainalign.errors import ResultError, ResultFormatError
-from brainalign.results import Result, Row, iter_results, trust_of
+from brainalign.leaderboard.reading import Entry, summarise
+from brainalign.results import Result, iter_results
 
-__all__ = ["SELECTED", "Entry", "MetricKey", "Model", "Section", "collect"]
+__all__ = ["MetricKey", "Model", "Section", "collect"]
 
-SELECTED = "selected"
 MetricKey = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One result file and where it lies."""
-
-    path: Path
-    result: Result
-
-    @property
-    def uncommitted(self) -> bool:
-        """Whether it was made by code that cannot be found again; simulated results may be, too."""
-        return trust_of(False, self.result.provenance) == "dirty"
-
-    @property
-    def selected(self) -> list[Row]:
-        """Rows whose layer was chosen inside the training folds."""
-        return [row for row in self.result.rows if row.layer == SELECTED]
 
 
 @dataclass
@@ -87,15 +71,30 @@ def collect(root: Path) -> list[Section]:
     ResultError
         No result file below ``root``.
     ResultFormatError
-        A file that the schema refuses, or two equally trusted results of one cell.
+        A file that the schema refuses, a changed table of blocks, or two equally trusted results of one cell.
+
+    Notes
+    -----
+    Cost: one read of every file; what is kept of a result does not grow with its subjects and layers.
     """
     sections: list[Section] = []
-    for path, result in iter_results(root):
-        entry = Entry(path, result)
+    for entry in _entries(root):
         _add(_section_for(sections, entry), entry)
     if not sections:
         raise ResultError(f"no result files below {str(root)!r}; give the folder that the scores were written to.")
     return sorted(sections, key=lambda s: (s.simulated, s.benchmark, s.version, s.sha256, sorted(s.data.items())))
+
+
+def _entries(root: Path) -> Iterator[Entry]:
+    """Summarise results one by one, in order of their paths."""
+    collecting = gc.isenabled()
+    gc.disable()  # nothing read here forms a cycle, and every pass would walk all that was read before
+    try:
+        for path, result in iter_results(root):
+            yield summarise(path, result)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _data_of(result: Result) -> dict[tuple[str, str], str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from brainalign.leaderboard.collect import SELECTED, Entry, MetricKey, Model
+import numpy as np
+
+from brainalign.leaderboard.collect import MetricKey, Model
 from brainalign.leaderboard.table import Column
 
 __all__ = ["Pool", "chosen_layers", "heat_maps", "metric_label", "provenance", "short"]
@@ -32,7 +33,7 @@ class Pool:
 
     def put(self, value: Any) -> Any:
         """Return a short value itself, else a reference to the one copy of it."""
-        if not isinstance(value, dict | list):
+        if not isinstance(value, dict | list) and not (isinstance(value, str) and len(value) > 24):
             return value
         text = json.dumps(value, sort_keys=True, default=str)
         if text not in self._known:
@@ -44,39 +45,44 @@ class Pool:
 def chosen_layers(model: Model, column: Column) -> str | None:
     """Say which layer was chosen in how many of the training folds, over all subjects."""
     entry = model.entries.get(column.metric)
-    if entry is None:
+    region = None if entry is None else entry.regions.get(column.roi)
+    if region is None or not region.choice:
         return None
-    choices = Counter(layer for row in entry.selected if row.roi == column.roi for layer in row.choice or ())
-    total = choices.total()
-    listed = [f"{layer} ({n} of {total})" for layer, n in choices.most_common(3)]
-    more = len(choices) - len(listed)
-    return ", ".join(listed) + (f", {more} more" if more > 0 else "") if listed else None
+    total = sum(n for _, n in region.choice)
+    listed = [f"{layer} ({n} of {total})" for layer, n in region.choice[:3]]
+    more = len(region.choice) - len(listed)
+    return ", ".join(listed) + (f", {more} more" if more > 0 else "")
 
 
-def heat_maps(model: Model, columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """Return layers x regions for each metric, mean over subjects; null where a subject has no value."""
+def heat_maps(model: Model, columns: Sequence[Column], pool: Pool) -> list[dict[str, Any]]:
+    """Return layers x regions for each metric, mean over subjects; null where a subject has no value.
+
+    Values are whole multiples of ``unit``, to four digits of the largest: half the size of decimals.
+    """
     maps = []
     for metric in dict.fromkeys(column.metric for column in columns):
         entry = model.entries.get(metric)
-        if entry is None:
+        if entry is None or not entry.layers.layers:
             continue
-        rois = [column.roi for column in columns if column.metric == metric]
-        layers, values = _layer_means(entry, {c.roi: c.subjects for c in columns if c.metric == metric})
-        if layers:
-            maps.append({"metric": metric_label(metric), "rois": rois, "layers": layers, "values": values})
+        own = [column for column in columns if column.metric == metric]
+        values = np.full((len(entry.layers.layers), len(own)), np.nan)
+        for j, column in enumerate(own):
+            region = entry.regions.get(column.roi)
+            if region is not None and region.subjects == column.subjects:
+                values[:, j] = entry.layers.values[:, entry.layers.rois.index(column.roi)]
+        largest = float(np.nanmax(np.abs(values), initial=0.0))
+        unit = 10.0 ** (np.ceil(np.log10(largest)) - 4) if largest > 0 else 1.0
+        whole = np.round(values / unit)
+        maps.append(
+            {
+                "metric": metric_label(metric),
+                "rois": pool.put([column.roi for column in own]),
+                "layers": pool.put(list(entry.layers.layers)),
+                "unit": float(f"{unit:.0e}"),
+                "values": [[None if np.isnan(v) else int(v) for v in row] for row in whole],
+            }
+        )
     return maps
-
-
-def _layer_means(entry: Entry, subjects: dict[str, tuple[str, ...]]) -> tuple[list[str], list[list[float | None]]]:
-    found = {(row.layer, row.roi, row.subject): row.value for row in entry.result.rows if row.layer != SELECTED}
-    layers = list(dict.fromkeys(layer for layer, _, _ in found))
-
-    def mean(layer: str, roi: str) -> float | None:
-        values = [found.get((layer, roi, subject)) for subject in subjects[roi]]
-        known = [value for value in values if value is not None]
-        return short(sum(known) / len(known), 4) if known and len(known) == len(values) else None
-
-    return layers, [[mean(layer, roi) for roi in subjects] for layer in layers]
 
 
 def provenance(model: Model, pool: Pool) -> list[dict[str, Any]]:

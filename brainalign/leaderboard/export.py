@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ from brainalign.leaderboard.collect import MetricKey
 from brainalign.leaderboard.scores import Score
 from brainalign.leaderboard.table import Line, Table
 
-__all__ = ["AGGREGATE", "FIELDS", "SCHEMA", "tidy", "to_json"]
+__all__ = ["AGGREGATE", "FIELDS", "SCHEMA", "numbers_of", "text_or_none", "tidy", "to_json", "whole_or_none"]
 
 SCHEMA = "brainalign.leaderboard/1"
 AGGREGATE = "(aggregate)"
@@ -77,8 +78,10 @@ def tidy(tables: Sequence[Table]) -> pd.DataFrame:
 def to_json(frame: pd.DataFrame, title: str) -> str:
     """Return the tidy table as JSON with full precision."""
     records = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
-    document = {"schema": SCHEMA, "title": title, "fields": list(FIELDS), "rows": records}
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    front = json.dumps({"schema": SCHEMA, "title": title, "fields": list(FIELDS)}, ensure_ascii=False)
+    # one row a line: readable, and a sixth of the time of indented JSON
+    rows = ",\n".join(json.dumps(record, ensure_ascii=False, allow_nan=False) for record in records)
+    return f'{front[:-1]}, "rows": [\n{rows}\n]}}\n'
 
 
 def _rows(number: int, table: Table) -> Iterator[dict[str, Any]]:
@@ -129,4 +132,14 @@ def text_or_none(value: Any) -> str | None:
 
 def whole_or_none(value: Any) -> int | None:
     """A declared count as int, None where it is none."""
-    return int(value) if isinstance(value, int | float) and value == int(value) else None
+    whole = isinstance(value, int | float) and math.isfinite(value) and value == int(value)
+    return int(value) if whole else None
+
+
+def numbers_of(attributes: Mapping[str, Any]) -> dict[str, float]:
+    """Declared attributes that are finite numbers: what a score may be drawn against."""
+    return {
+        name: value
+        for name, value in attributes.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as scipy_stats
+from scipy import special
 
 from brainalign.stats.resampling import jackknife_se
 
-__all__ = ["Blocks", "Cell", "Estimate", "combine", "strata"]
+__all__ = ["Blocks", "Cell", "Design", "Estimate", "Estimates", "Part", "Pooled", "combine", "pool", "satterthwaite"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -56,27 +57,74 @@ class Estimate:
     se: float | None
 
 
-def strata(cells: Sequence[Cell], weights: FloatArray) -> dict[bytes, tuple[list[int], FloatArray]]:
-    """Group the cells that have blocks by the blocks they have.
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """Several means, each array (n_means,); NaN where an error of a part is unknown."""
 
-    Returns
-    -------
-    dict
-        stratum -> (positions of its cells, weighted sum of their leave-block-out values (n_blocks,)).
-    """
-    groups: dict[bytes, list[int]] = {}
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    se: FloatArray
+
+    def __getitem__(self, i: int) -> Estimate:
+        low, high, se = (None if np.isnan(a[i]) else float(a[i]) for a in (self.low, self.high, self.se))
+        return Estimate(float(self.value[i]), low, high, se)
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """How the stimuli of a stratum are cut into blocks: ``sizes`` (n_blocks,), ``n`` stimuli."""
+
+    sizes: FloatArray
+    n: int
+
+
+@lru_cache(maxsize=64)
+def _design(stratum: bytes) -> tuple[bytes, Design]:
+    """One copy of the design of each stratum, and of its key: thousands of results share a few."""
+    half = (len(stratum) - 8) // 2
+    return stratum, Design(np.frombuffer(stratum[8 + half :], dtype=np.float64), int.from_bytes(stratum[:8], "big"))
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one stratum adds to a mean: its weighted score and that with each block left out (n_blocks,)."""
+
+    full: float
+    left_out: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """A mean as a paired test needs it: its parts by stratum, and the variance of cells without blocks."""
+
+    value: float
+    parts: dict[bytes, tuple[Design, Part]]
+    unpaired: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Stratum:
+    """Cells with the same blocks: positions (n_members,), leave-block-out values (n_members, n_blocks)."""
+
+    key: bytes
+    design: Design
+    members: npt.NDArray[np.intp]
+    values: FloatArray
+
+
+def _strata(cells: Sequence[Cell]) -> list[_Stratum]:
+    groups: dict[bytes, tuple[list[int], list[FloatArray]]] = {}
     for position, cell in enumerate(cells):
         if cell.blocks is not None:
-            groups.setdefault(cell.blocks.stratum, []).append(position)
-    sums: dict[bytes, tuple[list[int], FloatArray]] = {}
-    for key, members in groups.items():
-        values = np.stack([_blocks(cells[i]).values for i in members])
-        sums[key] = (members, weights[members] @ values)
-    return sums
+            members, values = groups.setdefault(cell.blocks.stratum, ([], []))
+            members.append(position)
+            values.append(cell.blocks.values)
+    return [_Stratum(*_design(key), np.array(m, dtype=np.intp), np.stack(v)) for key, (m, v) in groups.items()]
 
 
-def combine(cells: Sequence[Cell], weights: npt.ArrayLike | None = None, *, level: float = 0.95) -> Estimate:
-    """Weighted mean of cells with its interval.
+def pool(cells: Sequence[Cell], weights: npt.ArrayLike, levels: npt.ArrayLike = 0.95) -> tuple[Estimates, list[Pooled]]:
+    """Weighted means of the same cells, several at once.
 
     Cells with the same blocks are averaged block by block first, so that what subjects and regions share is counted
     as shared; cells with other blocks (other stimuli) add their variances. Where a cell's own standard error was not
@@ -87,21 +135,51 @@ def combine(cells: Sequence[Cell], weights: npt.ArrayLike | None = None, *, leve
     ----------
     cells : sequence of Cell
         At least one.
-    weights : array, shape (n_cells,), optional
-        Sum to one; default equal.
-    level : float
-        Nominal coverage.
+    weights : array, shape (n_means, n_cells)
+        Each row sums to one; a cell of weight zero plays no part in that mean.
+    levels : array, shape (n_means,), or float
+        Nominal coverage of each interval.
 
     Returns
     -------
-    Estimate
+    Estimates, list of Pooled
         The interval of a single cell is the cell's own. Otherwise Student's t, with Satterthwaite's degrees of
         freedom over strata.
 
     Notes
     -----
-    Block sizes may differ: delete-m_j jackknife of Busing, Meijer & van der Leeden 1999, doi:10.1023/A:1008800423698.
-    Cost: O(n_cells n_blocks).
+    Blocks may differ in size, see `brainalign.stats.resampling.jackknife_se`. Cost: O(n_means n_cells n_blocks).
+    """
+    w = np.asarray(weights, dtype=np.float64)
+    own = np.array([np.nan if cell.se is None else cell.se for cell in cells])
+    value = w @ np.array([cell.value for cell in cells])
+    variances: list[FloatArray] = []
+    freedoms: list[float] = []
+    parts: list[dict[bytes, tuple[Design, Part]]] = [{} for _ in w]
+    for stratum in _strata(cells):
+        weight = w[:, stratum.members]
+        full = np.array([cells[i].value for i in stratum.members])
+        left_out, of_stratum = weight @ stratum.values, weight @ full
+        sizes, n = stratum.design.sizes, stratum.design.n
+        variance = np.square(jackknife_se(of_stratum, left_out.T, sizes, n))
+        size = _own_size(weight, own[stratum.members], jackknife_se(full, stratum.values.T, sizes, n))
+        variances.append(variance * size)
+        freedoms.append(len(sizes) - 1)
+        for m in np.flatnonzero((weight != 0).any(axis=1)):
+            parts[m][stratum.key] = stratum.design, Part(float(of_stratum[m]), left_out[m])
+    bare = np.array([cell.blocks is None for cell in cells])
+    unpaired = _unpaired(w[:, bare], own[bare])
+    variances.append(unpaired)
+    freedoms.append(np.inf)
+    se = np.sqrt(np.sum(variances, axis=0))
+    half = special.stdtrit(satterthwaite(variances, freedoms), 0.5 + np.asarray(levels) / 2) * se
+    estimates = Estimates(value, value - half, value + half, se)
+    _keep_single(estimates, cells, w)
+    return estimates, [Pooled(float(v), p, float(u)) for v, p, u in zip(value, parts, unpaired, strict=True)]
+
+
+def combine(cells: Sequence[Cell], weights: npt.ArrayLike | None = None, *, level: float = 0.95) -> Estimate:
+    """Weighted mean of cells with its interval: one mean of `pool`, with equal weights by default.
 
     Examples
     --------
@@ -114,29 +192,22 @@ def combine(cells: Sequence[Cell], weights: npt.ArrayLike | None = None, *, leve
     (0.5, 0.025)
     """
     w = np.full(len(cells), 1 / len(cells)) if weights is None else np.asarray(weights, dtype=np.float64)
-    values = np.array([cell.value for cell in cells])
-    mean = float(w @ values)
-    if len(cells) == 1:
-        return Estimate(mean, cells[0].low, cells[0].high, cells[0].se)
-    parts: list[tuple[float, float]] = []  # variance and degrees of freedom of each independent part
-    for members, left_out in strata(cells, w).values():
-        blocks = _blocks(cells[members[0]])
-        se = float(jackknife_se(float(w[members] @ values[members]), left_out, blocks.sizes, blocks.n))
-        parts.append(((se * _own_size(cells, members, w)) ** 2, len(blocks.sizes) - 1))
-    for position, cell in enumerate(cells):
-        if cell.blocks is None:
-            if cell.se is None:
-                return Estimate(mean, None, None, None)
-            parts.append(((float(w[position]) * cell.se) ** 2, np.inf))
-    variance = sum(v for v, _ in parts)
-    half = critical_value(parts, level) * variance**0.5
-    return Estimate(mean, mean - half, mean + half, variance**0.5)
+    return pool(cells, w[None, :], level)[0][0]
 
 
-def critical_value(parts: Sequence[tuple[float, float]], level: float) -> float:
-    """Two-sided critical value of Student's t for a sum of independent (variance, degrees of freedom)."""
-    freedom = satterthwaite([np.array([v]) for v, _ in parts], [f for _, f in parts])
-    return float(scipy_stats.t.ppf(0.5 + level / 2, freedom[0]))
+def _keep_single(estimates: Estimates, cells: Sequence[Cell], w: FloatArray) -> None:
+    """Put a cell's own interval where a mean has that cell alone."""
+    for m in np.flatnonzero((w != 0).sum(axis=1) == 1):
+        cell = cells[int(np.flatnonzero(w[m])[0])]
+        for array, own in ((estimates.low, cell.low), (estimates.high, cell.high), (estimates.se, cell.se)):
+            array[m] = np.nan if own is None else own
+
+
+def _unpaired(weight: FloatArray, own: FloatArray) -> FloatArray:
+    """Variance of the cells without blocks; NaN where the error of one that counts is unknown."""
+    terms = np.where(weight != 0, weight * own, 0.0)
+    variance: FloatArray = np.square(terms).sum(axis=1)
+    return variance
 
 
 def satterthwaite(variances: Sequence[FloatArray], freedoms: Sequence[float]) -> FloatArray:
@@ -147,19 +218,10 @@ def satterthwaite(variances: Sequence[FloatArray], freedoms: Sequence[float]) ->
     return freedom
 
 
-def _own_size(cells: Sequence[Cell], members: list[int], weights: FloatArray) -> float:
-    """Ratio of the cells' own standard errors to those of the jackknife; 1 where they are the same method."""
-    own = np.array([np.nan if (se := cells[i].se) is None else se for i in members])
-    if np.isnan(own).any():
-        return 1.0
-    blocks = [_blocks(cells[i]) for i in members]
-    full = np.array([cells[i].value for i in members])
-    jackknife = jackknife_se(full, np.stack([b.values for b in blocks], axis=1), blocks[0].sizes, blocks[0].n)
-    w2 = weights[members] ** 2
-    below = float(w2 @ np.square(jackknife))
-    return float(np.sqrt(w2 @ own**2 / below)) if below > 0 else 1.0
-
-
-def _blocks(cell: Cell) -> Blocks:
-    assert cell.blocks is not None
-    return cell.blocks
+def _own_size(weight: FloatArray, own: FloatArray, jackknife: float | FloatArray) -> FloatArray:
+    """Ratio of the cells' own variances to those of the jackknife; 1 where they are the same method or unknown."""
+    w2 = np.square(weight)
+    known = ~((weight != 0) & np.isnan(own)).any(axis=1)
+    below, above = w2 @ np.square(jackknife), w2 @ np.square(np.nan_to_num(own))
+    ratio: FloatArray = np.divide(above, below, out=np.ones(len(weight)), where=known & (below > 0))
+    return ratio

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as scipy_stats
+from scipy import special
 
-from brainalign.leaderboard.pool import Blocks, Cell, satterthwaite, strata
+from brainalign.leaderboard.pool import Design, Pooled, satterthwaite
 from brainalign.stats.multiple import holm
 from brainalign.stats.resampling import jackknife_se
 
-__all__ = ["Comparisons", "Standing", "compare_pairs", "holm", "standings"]
+__all__ = ["Comparisons", "Standing", "compare_pairs", "per_stratum", "standings"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -46,15 +46,13 @@ class Standing:
     p_to_best: float | None
 
 
-def compare_pairs(models: Sequence[Sequence[Cell]], weights: npt.ArrayLike) -> Comparisons:
+def compare_pairs(models: Sequence[Pooled]) -> Comparisons:
     """Test every pair of models by a paired delete-block jackknife of the difference of their weighted means.
 
     Parameters
     ----------
-    models : sequence of sequences of Cell
-        The same cells, in the same order, for each model.
-    weights : array, shape (n_cells,)
-        Weight of each cell in the mean.
+    models : sequence of Pooled
+        The same mean over the same cells, for each model.
 
     Returns
     -------
@@ -64,60 +62,47 @@ def compare_pairs(models: Sequence[Sequence[Cell]], weights: npt.ArrayLike) -> C
 
     Notes
     -----
-    Delete-m_j jackknife of Busing, Meijer & van der Leeden 1999, doi:10.1023/A:1008800423698.
+    Blocks may differ in size, see `brainalign.stats.resampling.jackknife_se`.
     Cost: O(n_models^2 n_blocks n_strata).
     """
-    w = np.asarray(weights, dtype=np.float64)
-    n_models = len(models)
-    scores = np.array([[cell.value for cell in cells] for cells in models], dtype=np.float64).reshape(n_models, -1) @ w
+    scores = np.array([model.value for model in models], dtype=np.float64)
     difference = scores[:, None] - scores[None, :]
     variances: list[FloatArray] = []
     freedoms: list[float] = []
-    for blocks, full, left_out in _per_stratum(models, w):
-        variances.append(_paired_variance(blocks, full, left_out))
-        freedoms.append(len(blocks.sizes) - 1)
-    unpaired = np.array([_unpaired_variance(cells, w) for cells in models])
+    for design, full, left_out in per_stratum(models):
+        variances.append(_paired_variance(design, full, left_out))
+        freedoms.append(len(design.sizes) - 1)
+    unpaired = np.array([model.unpaired for model in models])
     variances.append(unpaired[:, None] + unpaired[None, :])
     freedoms.append(np.inf)
     se = np.sqrt(np.sum(variances, axis=0))
     p = _p_values(difference, se, satterthwaite(variances, freedoms), np.abs(scores))
-    upper = np.triu_indices(n_models, 1)
+    upper = np.triu_indices(len(models), 1)
     p_holm = np.full(p.shape, np.nan)
     p_holm[upper] = holm(p[upper])
     p_holm.T[upper] = p_holm[upper]
     return Comparisons(difference, se, p, p_holm)
 
 
-def _per_stratum(models: Sequence[Sequence[Cell]], w: FloatArray) -> list[tuple[Blocks, FloatArray, FloatArray]]:
-    """Blocks, weighted score (n_models,) and weighted leave-block-out scores (n_blocks, n_models) of each stratum."""
-    parts: dict[bytes, tuple[Blocks, FloatArray, FloatArray]] = {}
-    for m, cells in enumerate(models):
-        for key, (members, left_out) in strata(cells, w).items():
-            blocks = cells[members[0]].blocks
-            assert blocks is not None
+def per_stratum(models: Sequence[Pooled]) -> list[tuple[Design, FloatArray, FloatArray]]:
+    """Design, weighted score (n_models,) and weighted leave-block-out scores (n_blocks, n_models) of each stratum."""
+    parts: dict[bytes, tuple[Design, FloatArray, FloatArray]] = {}
+    for m, model in enumerate(models):
+        for key, (design, part) in model.parts.items():
             if key not in parts:
-                parts[key] = blocks, np.zeros(len(models)), np.zeros((len(blocks.sizes), len(models)))
+                parts[key] = design, np.zeros(len(models)), np.zeros((len(design.sizes), len(models)))
             # a model without this stratum stays at zero, so that a pair has the variance of the other alone
-            parts[key][1][m] = sum(w[i] * cells[i].value for i in members)
-            parts[key][2][:, m] = left_out
+            parts[key][1][m] = part.full
+            parts[key][2][:, m] = part.left_out
     return list(parts.values())
 
 
-def _paired_variance(blocks: Blocks, full: FloatArray, left_out: FloatArray) -> FloatArray:
+def _paired_variance(design: Design, full: FloatArray, left_out: FloatArray) -> FloatArray:
     rows = [
-        np.square(jackknife_se(full[m] - full, left_out[:, [m]] - left_out, blocks.sizes, blocks.n))
+        np.square(jackknife_se(full[m] - full, left_out[:, [m]] - left_out, design.sizes, design.n))
         for m in range(len(full))
     ]
     return np.stack(rows)
-
-
-def _unpaired_variance(cells: Sequence[Cell], w: FloatArray) -> float:
-    errors = [
-        np.nan if cell.se is None else float(weight) * cell.se
-        for cell, weight in zip(cells, w, strict=True)
-        if cell.blocks is None
-    ]
-    return float(np.sum(np.square(errors))) if errors else 0.0
 
 
 def _p_values(difference: FloatArray, se: FloatArray, freedom: FloatArray, size: FloatArray) -> FloatArray:
@@ -125,7 +110,7 @@ def _p_values(difference: FloatArray, se: FloatArray, freedom: FloatArray, size:
     rounding = 64 * np.finfo(np.float64).eps * np.maximum(size[:, None], size[None, :])
     same = np.abs(difference) <= rounding
     t = np.divide(np.abs(difference), se, out=np.full(se.shape, np.inf), where=se > 0)
-    p: FloatArray = np.where(same, 1.0, 2 * scipy_stats.t.sf(t, freedom))
+    p: FloatArray = np.where(same, 1.0, 2 * special.stdtr(freedom, -t))
     p[np.isnan(se)] = np.nan
     np.fill_diagonal(p, np.nan)
     return p

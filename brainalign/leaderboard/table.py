@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from brainalign.leaderboard.collect import Entry, MetricKey, Model, Section
-from brainalign.leaderboard.pool import Cell
+from brainalign.leaderboard.collect import MetricKey, Model, Section
+from brainalign.leaderboard.pool import Pooled
 from brainalign.leaderboard.rank import Standing, compare_pairs, standings
-from brainalign.leaderboard.scores import Score, Scored, missing, pool_scores, read_scored
+from brainalign.leaderboard.reading import Region
+from brainalign.leaderboard.scores import Score, missing
 
 __all__ = ["Column", "Line", "Table", "make_table"]
 
 ALPHA = 0.05
+NO_PRIMARY = "no score of the primary metric"
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,12 @@ class Column:
 
 @dataclass
 class Line:
-    """One model: its aggregate, one score a column, its standing, or why it is not ranked."""
+    """One model: its aggregate, one score a column, one mean a metric, its standing, or why it is not ranked."""
 
     model: Model
     cells: list[Score]
     aggregate: Score
-    parts: list[Cell] = field(default_factory=list)
+    means: dict[MetricKey, tuple[Score, Pooled]] = field(default_factory=dict)
     standing: Standing | None = None
     unranked: str | None = None
 
@@ -76,22 +78,14 @@ def make_table(section: Section) -> Table:
     score of any column, of any metric, for any subject that others have, is incomplete and gets no rank; a model that
     lacks a part of the aggregate gets no aggregate either.
     """
-    scored = {name: _read(model) for name, model in section.models.items()}
     primary = _primary(section)
-    columns = _columns(section, scored.values(), primary)
-    lines = [_line(model, scored[name], columns, primary) for name, model in section.models.items()]
+    columns = _columns(section, primary)
+    lines = [_line(model, columns, primary) for model in section.models.values()]
     table = Table(section, primary, columns, lines)
     _rank(table)
     sign = -1.0 if table.higher_is_better else 1.0
     table.lines.sort(key=lambda line: _order(line, sign))
     return table
-
-
-Scores = dict[MetricKey, dict[tuple[str, str], Scored]]
-
-
-def _read(model: Model) -> Scores:
-    return {key: read_scored(entry) for key, entry in model.entries.items()}
 
 
 def _primary(section: Section) -> MetricKey | None:
@@ -101,59 +95,57 @@ def _primary(section: Section) -> MetricKey | None:
     return max(versions, default=None)
 
 
-def _columns(section: Section, scored: Iterable[Scores], primary: MetricKey | None) -> list[Column]:
+def _columns(section: Section, primary: MetricKey | None) -> list[Column]:
     subjects: dict[tuple[MetricKey, str], dict[str, None]] = {}
     direction: dict[tuple[MetricKey, str], str] = {}
-    for entry in section.entries:  # also columns that nobody has a value in, so that the reason is shown
-        key = (entry.result.metric.id, entry.result.metric.version)
-        for row in entry.selected:
-            subjects.setdefault((key, row.roi), {})
-            direction.setdefault((key, row.roi), row.direction or "")
-    for scores in scored:
-        for metric, cells in scores.items():
-            for roi, subject in cells:
-                subjects[metric, roi][subject] = None
+    for model in section.models.values():  # also columns that nobody has a value in, so that the reason is shown
+        for metric, entry in model.entries.items():
+            for roi, region in entry.regions.items():
+                subjects.setdefault((metric, roi), {}).update(dict.fromkeys(region.subjects))
+                direction.setdefault((metric, roi), region.direction)
     order = {metric: i for i, metric in enumerate(sorted({m for m, _ in subjects}, key=lambda m: (m != primary, m)))}
     keys = sorted(subjects, key=lambda key: order[key[0]])
     return [Column(m, roi, direction[m, roi], tuple(sorted(subjects[m, roi]))) for m, roi in keys]
 
 
-def _line(model: Model, scores: Scores, columns: Sequence[Column], primary: MetricKey | None) -> Line:
-    cells = [_cell(model, scores, column) for column in columns]
-    unranked = _why_unranked(columns, cells)
-    parts = [(column, cell) for column, cell in zip(columns, cells, strict=True) if column.metric == primary]
-    counted = [column for column, _ in parts if column.subjects]
-    if not counted:
-        reason = "no score of the primary metric"
-        return Line(model, cells, missing(reason), unranked=reason)
-    lacking = [column.roi for column, cell in parts if column.subjects and cell.value is None]
-    if lacking:
-        return Line(model, cells, missing(f"no score in {', '.join(lacking)}"), unranked=unranked)
-    items = [scores[column.metric][column.roi, subject] for column in counted for subject in column.subjects]
-    aggregate = pool_scores(items, _weights(counted))
-    return Line(model, cells, aggregate, parts=[item.cell for item in items], unranked=unranked)
+def _line(model: Model, columns: Sequence[Column], primary: MetricKey | None) -> Line:
+    cells = [_cell(model, column) for column in columns]
+    by_metric: dict[MetricKey, list[tuple[Column, Score]]] = {}
+    for column, cell in zip(columns, cells, strict=True):
+        if column.subjects:
+            by_metric.setdefault(column.metric, []).append((column, cell))
+    means = {m: whole for m, parts in by_metric.items() if (whole := _whole(model, m, [c for _, c in parts]))}
+    line = Line(model, cells, missing(""), means, unranked=_why_unranked(columns, cells))
+    if primary not in by_metric:
+        line.aggregate, line.unranked = missing(NO_PRIMARY), NO_PRIMARY
+    elif primary in means:
+        line.aggregate = means[primary][0]
+    else:
+        lacking = [column.roi for column, cell in by_metric[primary] if cell.value is None]
+        line.aggregate = missing(f"no score in {', '.join(lacking)}")
+    return line
 
 
-def _weights(columns: Sequence[Column]) -> list[float]:
-    """Every region counts the same, and within a region every subject."""
-    return [1 / (len(columns) * len(column.subjects)) for column in columns for _ in column.subjects]
+def _whole(model: Model, metric: MetricKey, cells: Sequence[Score]) -> tuple[Score, Pooled] | None:
+    """The mean over all regions of a metric: never over fewer cells than others have."""
+    entry = model.entries.get(metric)
+    return None if entry is None or any(cell.value is None for cell in cells) else entry.whole
 
 
-def _cell(model: Model, scores: Scores, column: Column) -> Score:
+def _cell(model: Model, column: Column) -> Score:
     entry = model.entries.get(column.metric)
-    if entry is None:
+    region = None if entry is None else entry.regions.get(column.roi)
+    if region is None:
         return missing("not scored")
-    found = scores[column.metric]
-    lacking = [subject for subject in column.subjects if (column.roi, subject) not in found]
-    if lacking or not column.subjects:
-        return missing(_why_missing(entry, column, lacking))
-    return pool_scores([found[column.roi, subject] for subject in column.subjects])
+    if region.score is not None and region.subjects == column.subjects:
+        return region.score
+    return missing(_why_missing(region, column))
 
 
-def _why_missing(entry: Entry, column: Column, lacking: Sequence[str]) -> str:
-    rows = {row.subject: row for row in entry.selected if row.roi == column.roi and row.value is None}
-    reasons = {subject: (rows[subject].reason or "undefined") for subject in rows if subject in lacking or not lacking}
-    reasons |= {subject: "not scored" for subject in lacking if subject not in rows}
+def _why_missing(region: Region, column: Column) -> str:
+    lacking = [subject for subject in column.subjects if subject not in region.subjects]
+    reasons = {s: reason for s, reason in region.lacking.items() if s in lacking or not lacking}
+    reasons |= {subject: "not scored" for subject in lacking if subject not in region.lacking}
     if not reasons:
         return "not scored"
     subject, reason = next(iter(reasons.items()))
@@ -173,8 +165,8 @@ def _rank(table: Table) -> None:
     ranked = [line for line in table.lines if line.unranked is None]
     if not ranked:
         return
-    weights = _weights([c for c in table.columns if c.metric == table.primary and c.subjects])
-    comparisons = compare_pairs([line.parts for line in ranked], weights)
+    assert table.primary is not None
+    comparisons = compare_pairs([line.means[table.primary][1] for line in ranked])
     scores = np.array([line.aggregate.value for line in ranked], dtype=np.float64)
     found = standings(scores, comparisons, higher_is_better=table.higher_is_better, alpha=ALPHA)
     for line, standing in zip(ranked, found, strict=True):

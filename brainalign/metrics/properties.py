@@ -44,7 +44,7 @@ def measure(X: Any, properties: Iterable[str] | None = None) -> list[Measured]:
 
     Parameters
     ----------
-    X : array-like, shape (n_stimuli, n_units)
+    X : array-like, shape (n_stimuli, n_units), or Representation
         Stimuli in rows.
     properties : iterable of str, optional
         Ids; default all.
@@ -61,7 +61,7 @@ def measure(X: Any, properties: Iterable[str] | None = None) -> list[Measured]:
         For unknown ids, fewer than four stimuli, NaN or inf.
     """
     wanted = [get_property(name) for name in (PROPERTIES if properties is None else properties)]
-    representation = Representation(X)
+    representation = X if isinstance(X, Representation) else Representation(X)
     return [_measured(record, representation) for record in wanted]
 
 

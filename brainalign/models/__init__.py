@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from brainalign.models.catalogue import ModelRow, list_models
     from brainalign.models.extract import embed
-    from brainalign.models.layers import probe_layers, select_layers
+    from brainalign.models.layers import probe_layers
     from brainalign.models.network import Network
     from brainalign.models.preprocess import Preprocessing
+    from brainalign.models.selection import select_layers
     from brainalign.models.sources import load_network
 
 _HOME = {
@@ -33,7 +34,7 @@ _HOME = {
     "list_models": "catalogue",
     "load_network": "sources",
     "probe_layers": "layers",
-    "select_layers": "layers",
+    "select_layers": "selection",
 }
 
 __all__ = [

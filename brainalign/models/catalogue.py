@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
+import importlib
 import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 
-__all__ = ["SHIPPED", "ModelRow", "list_models"]
+from brainalign.errors import ChoiceError, near_names
+
+__all__ = ["SHIPPED", "SOURCES", "ModelRow", "Source", "list_models"]
 
 
 @dataclass(frozen=True)
@@ -52,15 +55,83 @@ SHIPPED: dict[str, _Shipped] = {
 }
 
 
-def list_models(*, open_clip: bool = True) -> list[ModelRow]:
-    """List the shipped networks and the architectures of open_clip.
+@dataclass(frozen=True)
+class Source:
+    """One way of naming networks: ``<name>:…``.
 
-    ``available`` says whether the packages that hold the network are installed; weights of open_clip tags are another
-    matter: they need a file or leave to download.
+    ``home`` is the module here that loads them (``load(ModelRequest) -> Network``, and where they can be listed
+    ``names(match) -> [(name, is it weights)]``); ``packages`` must be installed, ``extra`` brings those that
+    the package itself does not.
+    """
 
-    >>> [row.name for row in list_models(open_clip=False)][:2]
+    form: str
+    home: str
+    packages: tuple[str, ...] = ()
+    extra: str = ""
+    listed: bool = False
+    note: str = ""
+
+
+#: What may stand before the first colon of a model's name.
+SOURCES: dict[str, Source] = {
+    "timm": Source("timm:NAME[.TAG][/none or FILE]", "timm_source", ("timm", "torchvision"), listed=True),
+    "torchvision": Source(
+        "torchvision:NAME[/WEIGHTS, none or FILE]", "torchvision_source", ("torchvision",), listed=True
+    ),
+    "transformers": Source(
+        "transformers:FOLDER_OR_ID[#text]", "transformers_source", ("transformers", "torchvision"), "hf"
+    ),
+    "open_clip": Source(
+        "open_clip:ARCH/PRETRAINED_OR_FILE[#text]", "open_clip_source", ("open_clip",), listed=True,
+        note="none: random weights; a file or folder: its weights; a tag: needs leave to download",
+    ),
+    "torchscript": Source("torchscript:FILE", "torchscript_source"),
+    "onnx": Source("onnx:FILE", "onnx_source", ("onnx", "onnxruntime"), "onnx"),
+    "litert": Source("litert:FILE", "litert_source", ("ai_edge_litert",), "litert"),
+    "features": Source("features:FILE", "features_source", note="npy, npz, h5, safetensors or parquet"),
+}  # fmt: skip
+
+
+def list_models(*, source: str | None = None, match: str = "*") -> list[ModelRow]:
+    """List networks that can be named.
+
+    Parameters
+    ----------
+    source
+        ``None``: the shipped ones. Else a source that can be listed: its architectures and published weights; this
+        imports the framework, which takes seconds.
+    match
+        Pattern of names without the source, as ``"convnext*"``.
+
+    Raises
+    ------
+    ChoiceError
+        No such source, or one without a list.
+
+    Notes
+    -----
+    ``available`` says whether the packages that hold the network are installed; published weights are another matter:
+    they need a file or leave to download.
+
+    >>> [row.name for row in list_models()][:2]
     ['pixels', 'efficientnet-lite0']
     """
+    if source is None or source == "brainalign":
+        return [row for row in _shipped_rows() if fnmatch.fnmatchcase(row.name, match)]
+    listed = [name for name, known in SOURCES.items() if known.listed]
+    if source not in listed:
+        raise ChoiceError(f"source {source!r} has no list." + near_names(source, ["brainalign", *listed]))
+    home = importlib.import_module(f"brainalign.models.{SOURCES[source].home}")
+    return [
+        ModelRow(
+            f"{source}:{name}", source, f"{source}:{name}", pretrained, None, available=True,
+            note="weights on a hub" if pretrained else "",
+        )
+        for name, pretrained in home.names(match)
+    ]  # fmt: skip
+
+
+def _shipped_rows() -> list[ModelRow]:
     rows = []
     for name, shipped in SHIPPED.items():
         missing = [p for p in shipped.packages if importlib.util.find_spec(p) is None]
@@ -68,20 +139,4 @@ def list_models(*, open_clip: bool = True) -> list[ModelRow]:
         rows.append(
             ModelRow(name, "brainalign", shipped.spec, shipped.pretrained, shipped.training_data, not missing, note)
         )
-    if open_clip:
-        rows += [
-            ModelRow(
-                f"open_clip:{arch}/none", "open_clip", f"open_clip:{arch}/PRETRAINED_OR_FILE", None, None, True,
-                "none: random weights; a file: its weights; a tag: needs leave to download",
-            )
-            for arch in _open_clip_architectures()
-        ]  # fmt: skip
     return rows
-
-
-def _open_clip_architectures() -> list[str]:
-    """Read the names from open_clip's configuration files: importing it takes seconds."""
-    spec = importlib.util.find_spec("open_clip")
-    if spec is None or spec.origin is None:
-        return []
-    return sorted((p.stem for p in (Path(spec.origin).parent / "model_configs").glob("*.json")), key=str.casefold)

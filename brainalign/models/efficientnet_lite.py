@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -82,7 +83,19 @@ def _initialise(module: nn.Module) -> None:
 
 def _architecture(version: int) -> Any:
     package = _package("efficientnet_lite_pytorch")
-    return package.EfficientNet.from_name(f"efficientnet-lite{version}").eval()
+    module = package.EfficientNet.from_name(f"efficientnet-lite{version}").eval()
+    _pad_in_convolutions(module)
+    return module
+
+
+def _pad_in_convolutions(module: nn.Module) -> None:
+    """Leave zero padding to the convolutions where it is the same on both sides, which spares a copy of the maps."""
+    for part in module.modules():
+        padding = getattr(part, "static_padding", None)
+        if isinstance(part, nn.Conv2d) and isinstance(padding, nn.ZeroPad2d):
+            left, right, top, bottom = padding.padding
+            if left == right and top == bottom:
+                part.padding, part.static_padding = (top, left), nn.Identity()
 
 
 def _package(name: str) -> Any:
@@ -115,7 +128,17 @@ def _network(version: int, module: Any, *, pretrained: bool) -> Network:
             "source": f"brainalign.models.efficientnet_lite:lite{version}{suffix}",
         },
         default_layers=_default_layers(len(module._blocks)),
+        norms_after_convolutions=tuple(_norms_after_convolutions(module)),
     )
+
+
+def _norms_after_convolutions(module: Any) -> Iterator[tuple[str, str]]:
+    yield from (("_conv_stem", "_bn0"), ("_conv_head", "_bn1"))
+    parts = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
+    for number, block in enumerate(module._blocks):
+        for convolution, norm in parts:
+            if hasattr(block, convolution):  # the first block does not expand
+                yield f"_blocks.{number}.{convolution}", f"_blocks.{number}.{norm}"
 
 
 def _default_layers(n_blocks: int) -> tuple[str, ...]:

@@ -14,9 +14,22 @@ import torch
 
 from brainalign.errors import ChoiceError, InputError, ShapeError, near_names
 
-__all__ = ["BoundPooling", "Pooling", "layer_seed", "parse_pooling"]
+__all__ = ["BoundPooling", "Pooling", "Tokens", "layer_seed", "parse_pooling"]
 
-_KINDS = ("flatten", "mean", "mean-last", "cls", "srp")
+_KINDS = ("flatten", "mean", "mean-last", "max", "cls", "patches", "srp")
+_FORMS = ("flatten", "mean", "mean-last", "max", "cls", "patches", "srp:512")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What the tokens of a transformer are: how many in all, how many stand before the patches, is the first a class.
+
+    The tokens before the patches are the class token and the registers.
+    """
+
+    total: int
+    prefix: int
+    class_token: bool
 
 
 @dataclass(frozen=True)
@@ -27,7 +40,9 @@ class Pooling:
     ``flatten``   every number of the output
     ``mean``      maps (n, channels, …): mean over space; tokens (n, tokens, channels): mean over tokens
     ``mean-last`` mean over all axes but the first and the last, for maps with the channels last
+    ``max``       as ``mean``, with the largest value
     ``cls``       tokens (n, tokens, channels): the first token
+    ``patches``   tokens: mean without class token and registers
     ``srp:d``     flatten, then a sparse random projection to d features (Li, Hastie & Church 2006,
                   doi:10.1145/1150402.1150436), which keeps distances in expectation
     ============  ============================================================================================
@@ -42,14 +57,32 @@ class Pooling:
     def __str__(self) -> str:
         return f"srp:{self.n_components}" if self.kind == "srp" else self.kind
 
-    def bound(self, layer: str, shape: Sequence[int], *, seed: int) -> BoundPooling:
+    def bound(
+        self, layer: str, shape: Sequence[int], *, seed: int, tokens: Tokens | None = None, channels_last: bool = False
+    ) -> BoundPooling:
         """Fix the rule for one layer; ``shape`` is its output's without the axis of stimuli, ``seed`` the layer's."""
-        if self.kind == "cls" and len(shape) != 2:
+        prefix = 0
+        if self.kind in ("cls", "patches"):
+            prefix = self._prefix(layer, shape, tokens)
+        return BoundPooling(self, layer, tuple(shape), seed, prefix, channels_last)
+
+    def _prefix(self, layer: str, shape: Sequence[int], tokens: Tokens | None) -> int:
+        """How many tokens of the layer are no patches; refuses what would take a patch for a class."""
+        problem = ""
+        if len(shape) != 2:
+            problem = "gives (n, " + ", ".join(map(str, shape)) + "), and that is no list of tokens"
+        elif tokens is None:
+            problem = "" if self.kind == "cls" else "is of a network whose class token and registers are not known"
+        elif self.kind == "cls" and not (tokens.class_token and shape[0] == tokens.total):
+            problem = f"has {shape[0]} tokens, none of which is a class token"
+        elif shape[0] not in (tokens.total, tokens.total - tokens.prefix):
+            problem = f"has {shape[0]} tokens; {tokens.total} were expected, {tokens.prefix} of them no patches"
+        if problem:
             raise ShapeError(
-                f"pooling 'cls' needs tokens (n, tokens, channels), but layer {layer!r} gives (n, "
-                + ", ".join(map(str, shape)) + "); choose 'mean' or 'flatten'"
-            )  # fmt: skip
-        return BoundPooling(self, layer, tuple(shape), seed)
+                f"pooling {self.kind!r} needs tokens (n, tokens, channels), but layer {layer!r} {problem}; choose "
+                "'mean' or 'flatten', or other layers"
+            )
+        return tokens.prefix if tokens is not None and shape[0] == tokens.total else 0
 
 
 def parse_pooling(text: str) -> Pooling:
@@ -60,9 +93,7 @@ def parse_pooling(text: str) -> Pooling:
     """
     kind, _, argument = text.partition(":")
     if kind not in _KINDS:
-        raise ChoiceError(
-            f"unknown pooling {text!r}." + near_names(kind, ["flatten", "mean", "mean-last", "cls", "srp:512"])
-        )
+        raise ChoiceError(f"unknown pooling {text!r}." + near_names(kind, _FORMS))
     if kind != "srp":
         if argument:
             raise InputError(f"pooling {kind!r} takes no argument (got {text!r})")
@@ -89,13 +120,15 @@ class BoundPooling:
     layer: str
     shape: tuple[int, ...]
     seed: int
+    prefix: int = 0
+    maps_last: bool = False
 
     @property
     def n_features(self) -> int:
         """Number of features of a stimulus."""
         whole = math.prod(self.shape)
-        if self.rule.kind == "srp":
-            return self.rule.n_components if self.projects and self.rule.n_components else whole
+        if self.rule.n_components is not None:
+            return self.rule.n_components if self.projects else whole
         if self.rule.kind == "flatten" or len(self.shape) < 2:
             return whole
         return self.shape[-1] if self._channels_last else self.shape[0]
@@ -107,7 +140,8 @@ class BoundPooling:
 
     @property
     def _channels_last(self) -> bool:
-        return self.rule.kind in ("mean-last", "cls") or (self.rule.kind == "mean" and len(self.shape) == 2)
+        tokens = len(self.shape) == 2  # or maps that are known to lie so
+        return self.rule.kind in ("mean-last", "cls", "patches") or tokens or self.maps_last
 
     def __call__(self, output: torch.Tensor) -> torch.Tensor:
         """Pool an output (n, …) to features (n, n_features), in float32 or float64."""
@@ -115,10 +149,10 @@ class BoundPooling:
         values = output if output.dtype == torch.float64 else output.float()
         if self.rule.kind == "cls":
             return values[:, 0]
-        if self.rule.kind in ("mean", "mean-last") and values.ndim > 2:
-            if not self._channels_last:
-                return values.flatten(2).mean(2)
-            return values.flatten(1, -2).mean(1)
+        if self.rule.n_components is None and self.rule.kind != "flatten" and values.ndim > 2:
+            axis = 1 if self._channels_last else 2
+            places = values.flatten(1, -2)[:, self.prefix :] if self._channels_last else values.flatten(2)
+            return places.amax(axis) if self.rule.kind == "max" else places.mean(axis)
         flat = values.reshape(values.shape[0], -1)
         if not self.projects:
             return flat

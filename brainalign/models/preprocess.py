@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from PIL import Image
 
 from brainalign.errors import ChoiceError, InputError, near_names
 
-__all__ = ["Preprocessing"]
+__all__ = ["Preprocessing", "read_preprocessing"]
 
 _INTERPOLATION = {
     "nearest": Image.Resampling.NEAREST,
@@ -21,6 +22,30 @@ _INTERPOLATION = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 _RESIZE = ("short-side", "exact")
+
+
+def read_preprocessing(text: str) -> Preprocessing:
+    """Read a preprocessing from JSON, as :meth:`Preprocessing.canonical` writes it; what is absent has its default.
+
+    Raises
+    ------
+    InputError
+        No JSON object, or names that a preprocessing does not have.
+
+    Examples
+    --------
+    >>> read_preprocessing('{"size": 32, "mean": [0.5, 0.5, 0.5]}').mean
+    (0.5, 0.5, 0.5)
+    """
+    try:
+        values: dict[str, Any] = json.loads(text)
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return Preprocessing(**given)
+    except (json.JSONDecodeError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{text!r} is no preprocessing ({error}); expected JSON such as "
+            '{"size": 224, "resize_to": 256, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}'
+        ) from error
 
 
 @dataclass(frozen=True)

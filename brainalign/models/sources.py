@@ -2,68 +2,106 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
 from torch import nn
 
-from brainalign.errors import InputError, ModelError, UnknownModelError, near_names
-from brainalign.models.catalogue import SHIPPED
-from brainalign.models.network import Network
-from brainalign.models.torch_factory import Given, from_factory, from_module
+from brainalign.errors import InputError, MissingDependencyError, ModelError, UnknownModelError, near_names
+from brainalign.models.catalogue import SHIPPED, SOURCES
+from brainalign.models.covariates import PUBLISHED, training_set
+from brainalign.models.network import Given, Network
+from brainalign.models.request import ModelRequest
+from brainalign.models.torch_factory import from_factory, from_function, from_module
 
 __all__ = ["load_network"]
 
 
 def load_network(
-    model: str | nn.Module | Network,
+    model: str | nn.Module | Network | Callable[[Any], Any],
     *,
     name: str | None = None,
     preprocessing: Given | None = None,
     seed: int = 0,
     allow_download: bool = False,
+    allow_missing: bool = False,
 ) -> Network:
     """Load a network.
 
     Parameters
     ----------
     model
-        A shipped name (``"efficientnet-lite0"``, ``"pixels"``), ``"package.module:factory"``,
-        ``"open_clip:ARCH/PRETRAINED_OR_FILE"``, a ``torch.nn.Module`` (``name`` required) or a :class:`Network`.
+        A shipped name (``"efficientnet-lite0"``, ``"pixels"``), ``"SOURCE:…"`` with a source of
+        :data:`brainalign.models.catalogue.SOURCES` (``"timm:resnet50.a1_in1k"``, ``"onnx:net.onnx"``),
+        ``"package.module:factory"``, a :class:`Network`, or, with ``name``, a ``torch.nn.Module`` or a function of a
+        batch.
     name
-        Name to keep its embeddings under; ``None``: ``model`` as it was written.
+        Name to keep its embeddings under; ``None``: ``model`` as it was written, files without their folder.
     preprocessing
         Replaces the network's own; see :func:`brainalign.models.torch_factory.from_module`.
     seed
-        Seed of random weights (``open_clip:ARCH/none``).
+        Seed of random weights.
     allow_download
-        Let ``open_clip`` fetch the weights of a pretrained tag. Nothing is fetched otherwise.
+        Let the source fetch published weights. Nothing is fetched otherwise.
+    allow_missing
+        Accept a checkpoint that lacks weights; they stay random, and their names are recorded.
 
     Raises
     ------
     UnknownModelError
         No such model, factory, architecture, tag or file.
+    ModelError
+        Weights that do not fit, or a preprocessing that is not known.
     MissingDependencyError
         The package that holds the network is not installed.
     """
     if isinstance(model, Network):
         network = model
-    elif isinstance(model, nn.Module):
+    elif isinstance(model, nn.Module) or (callable(model) and not isinstance(model, str)):
         if name is None:
-            raise InputError("a torch.nn.Module has no name of its own: give name=")
-        return from_module(model, name=name, preprocessing=preprocessing)
+            raise InputError("a torch.nn.Module or a function has no name of its own: give name=")
+        if isinstance(model, nn.Module):
+            network = from_module(model, name=name, preprocessing=preprocessing)
+        else:
+            network = from_function(model, name=name, preprocessing=preprocessing)
     elif not isinstance(model, str):
-        raise ModelError(f"a model is a name or a torch.nn.Module, got {type(model).__name__}")
-    elif model.startswith("open_clip:"):
-        # not at the top: this import takes seconds, and most networks do not need it
-        from brainalign.models.open_clip_source import from_open_clip
-
-        network = from_open_clip(model, seed=seed, allow_download=allow_download)
+        raise ModelError(f"a model is a name, a torch.nn.Module or a function, got {type(model).__name__}")
     elif model in SHIPPED:
-        network = from_factory(SHIPPED[model].spec, preprocessing=preprocessing).renamed(model)
+        network = _shipped(model, preprocessing)
+    elif (prefix := model.partition(":")[0]) in SOURCES and ":" in model:
+        asked = ModelRequest(model.partition(":")[2], seed, allow_download, allow_missing, preprocessing)
+        network = _source(prefix).load(asked)
     elif ":" in model:
         network = from_factory(model, preprocessing=preprocessing).renamed(model)
     else:
         raise UnknownModelError(
             f"unknown model {model!r}."
             + near_names(model, SHIPPED)
-            + " Other forms: 'package.module:factory', 'open_clip:ARCH/PRETRAINED_OR_FILE'."
+            + " Other forms: 'package.module:factory', "
+            + ", ".join(repr(source.form) for source in SOURCES.values())
+            + "."
         )
     return network if name is None else network.renamed(name)
+
+
+def _shipped(model: str, preprocessing: Given | None) -> Network:
+    network = from_factory(SHIPPED[model].spec, preprocessing=preprocessing).renamed(model)
+    if model not in PUBLISHED:
+        return network
+    top1, where = PUBLISHED[model]
+    known = {"top1": top1, "top1_on": "ImageNet-1k validation", "top1_source": where, **training_set("imagenet-1k")}
+    return network.described({**known, "objective": "classification", "modality": "image"})
+
+
+def _source(prefix: str) -> Any:
+    source = SOURCES[prefix]
+    missing = [package for package in source.packages if importlib.util.find_spec(package) is None]
+    if missing:
+        extra = f"[{source.extra}]" if source.extra else ""
+        raise MissingDependencyError(
+            f'networks of {source.form!r} need {", ".join(missing)}: pip install "brainalign{extra}"'
+        )
+    # not at the top: some of these imports take seconds, and most networks need one
+    return importlib.import_module(f"brainalign.models.{source.home}")

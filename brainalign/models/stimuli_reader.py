@@ -17,6 +17,8 @@ from brainalign.errors import ChoiceError, DatasetError, ImageError
 
 __all__ = ["StimulusReader", "decode_image", "to_rgb"]
 
+CAPTIONS = ("caption", "text")
+
 
 class StimulusReader:
     """Read the images of a stimulus set by row number.
@@ -27,6 +29,8 @@ class StimulusReader:
         ``Store.stimuli(set)``: columns ``stimulus``, ``file`` and ``sha256``; ``attrs`` hold ``source`` (a path) and
         ``kind``: ``folder`` (``file`` is relative to it), ``zip`` (a member) or ``hdf5`` (``<dataset>/<row>``: uint8
         pixels (height, width, 3) or (height, width); the hash is that of these bytes).
+    images
+        False: only ids and captions are wanted, and no source is opened.
 
     Raises
     ------
@@ -36,12 +40,14 @@ class StimulusReader:
         An image that does not decode.
     """
 
-    def __init__(self, table: pd.DataFrame, *, stimulus_set: str) -> None:
+    def __init__(self, table: pd.DataFrame, *, stimulus_set: str, images: bool = True) -> None:
         self.stimulus_set = stimulus_set
         self.ids = [str(s) for s in table["stimulus"]]
         self._files = [str(f) for f in table["file"]] if "file" in table else []
         self._sha256 = list(table["sha256"]) if "sha256" in table else [None] * len(self.ids)
-        self._kind, self._open = _open_source(table.attrs, stimulus_set)
+        self._captions = next((list(table[c]) for c in CAPTIONS if c in table), None)
+        opened: tuple[str, Any] = _open_source(table.attrs, stimulus_set) if images else ("", None)
+        self._kind, self._open = opened
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -54,6 +60,30 @@ class StimulusReader:
     ) -> None:
         if hasattr(self._open, "close"):
             self._open.close()
+
+    def item(self, row: int, takes: str) -> Any:
+        """Return what a network takes of a stimulus: its ``image``, its ``text`` or its ``id``."""
+        if takes == "image":
+            return self.image(row)
+        return self.ids[row] if takes == "id" else self.caption(row)
+
+    def caption(self, row: int) -> str:
+        """Return the text of a stimulus: column ``caption`` or ``text`` of the set.
+
+        Raises
+        ------
+        DatasetError
+            The set has no such column, or this stimulus no text.
+        """
+        if self._captions is None:
+            raise DatasetError(
+                f"stimulus set {self.stimulus_set!r} has no captions: a network of texts needs a column "
+                + " or ".join(map(repr, CAPTIONS))
+            )
+        text = self._captions[row]
+        if not isinstance(text, str) or not text.strip():
+            raise DatasetError(f"stimulus {self.ids[row]!r} of {self.stimulus_set!r} has no caption ({text!r})")
+        return text
 
     def image(self, row: int) -> Image.Image:
         """Return one image, upright and in RGB."""

@@ -13,9 +13,10 @@ import torch
 from brainalign.errors import ActivationError, InputError, ModelError, NonFiniteError
 from brainalign.models.batching import Batching, image_bytes, largest_batch, settle
 from brainalign.models.forward import Forward
-from brainalign.models.layers import Layer, probe_layers, select_layers
+from brainalign.models.layers import Layer, probe_layers
 from brainalign.models.network import Network
 from brainalign.models.pooling import BoundPooling, Pooling, layer_seed, parse_pooling
+from brainalign.models.selection import layer_named, select_layers
 from brainalign.models.stimuli_reader import StimulusReader
 from brainalign.models.stored import Stored
 from brainalign.store import LayerSpec, Store
@@ -33,6 +34,7 @@ class Extraction:
     def __init__(self, network: Network, reader: StimulusReader, device: torch.device, stored: Stored | None) -> None:
         self.network, self.reader, self.device, self.stored = network, reader, device, stored
         self.plan: Plan = {}
+        self.fold_norms = False
         rows = [i % len(reader) for i in range(3)]
         self._first = _stack([self._input(row) for row in rows], [reader.ids[row] for row in rows]).to(device)
 
@@ -47,10 +49,13 @@ class Extraction:
         asked = select_layers(self.probed, request["layers"])
         chosen: list[tuple[Layer, Pooling, int | None]] = [(layer, rule, None) for layer in asked]
         for layer_name, pooling, old_seed in self.stored.layers if self.stored else ():
-            chosen += [(layer, parse_pooling(pooling), old_seed) for layer in select_layers(self.probed, [layer_name])]
+            there = layer_named(self.probed, layer_name)
+            chosen += [(layer, parse_pooling(pooling), old_seed) for layer in [there] if layer is not None]
         for layer, pooling_rule, old_seed in chosen:
             drawn = layer_seed(request["seed"], layer.name) if old_seed is None else old_seed
-            bound = pooling_rule.bound(layer.name, layer.shape, seed=drawn)
+            bound = pooling_rule.bound(
+                layer.name, layer.shape, seed=drawn, tokens=self.network.tokens, channels_last=layer.channels_last
+            )
             key = f"{layer.name}|{pooling_rule}"
             if bound.projects and key in self.plan and self.plan[key][1].seed != drawn:
                 raise InputError(
@@ -97,7 +102,7 @@ class Extraction:
             writer.commit()
 
     def _input(self, row: int) -> torch.Tensor:
-        image = self.network.preprocess(self.reader.image(row))
+        image = self.network.preprocess(self.reader.item(row, self.network.takes))
         if not isinstance(image, torch.Tensor):
             raise ModelError(
                 f"the preprocessing of {self.network.id!r} gave {type(image).__name__}, expected a torch.Tensor"
@@ -145,6 +150,7 @@ class Extraction:
                 "batch_size": self.batching.size,
                 "memory_format": self.batching.memory_format,
                 "dtype": dtype,
+                "fold_norms": self.fold_norms,
             },
             "provenance": {
                 "versions": _versions(),

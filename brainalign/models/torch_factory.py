@@ -1,4 +1,4 @@
-"""Networks that a user brings: ``package.module:factory``, or a module at hand."""
+"""Networks that a user brings: ``package.module:factory``, or a module or function at hand."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from typing import Any
 from torch import nn
 
 from brainalign.errors import InputError, ModelError, UnknownModelError, near_names
-from brainalign.models.network import ImageTransform, Network, described_transform
-from brainalign.models.preprocess import Preprocessing
+from brainalign.models.function_engine import FunctionEngine, TextBytes
+from brainalign.models.network import Given, Network, described_transform
 
-__all__ = ["from_factory", "from_module"]
-
-Given = Preprocessing | ImageTransform | tuple[ImageTransform, str]
+__all__ = ["from_factory", "from_function", "from_module"]
 
 
 def from_factory(spec: str, *, preprocessing: Given | None = None) -> Network:
     """Call ``package.module:factory`` without arguments and return what it makes as a :class:`Network`.
 
-    The factory returns a :class:`Network`, or a ``torch.nn.Module``, or a pair (module, preprocessing). Importing a
-    module runs its code: name only modules you trust. The working folder is searched after the installed packages.
+    The factory returns a :class:`Network`, or a ``torch.nn.Module`` or a function of a batch, or a pair (one of
+    these, preprocessing). Importing a module runs its code: name only modules you trust. The working folder is
+    searched after the installed packages.
 
     Raises
     ------
@@ -35,15 +34,17 @@ def from_factory(spec: str, *, preprocessing: Given | None = None) -> Network:
     made = _find(spec)()
     if isinstance(made, Network):
         return made if preprocessing is None else from_module(made.module, name=made.id, preprocessing=preprocessing)
-    if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], nn.Module):
+    if isinstance(made, tuple) and len(made) == 2 and callable(made[0]):
         made, own = made
         preprocessing = own if preprocessing is None else preprocessing
-    if not isinstance(made, nn.Module):
-        raise ModelError(
-            f"{spec!r} returned {type(made).__name__}; a factory returns a torch.nn.Module, "
-            "a pair (module, preprocessing) or a brainalign.models.Network"
-        )
-    return from_module(made, name=spec, preprocessing=preprocessing, source=spec)
+    if isinstance(made, nn.Module):
+        return from_module(made, name=spec, preprocessing=preprocessing, source=spec)
+    if callable(made):
+        return from_function(made, name=spec, preprocessing=preprocessing, source=spec)
+    raise ModelError(
+        f"{spec!r} returned {type(made).__name__}; a factory returns a torch.nn.Module or a function, "
+        "a pair (one of these, preprocessing) or a brainalign.models.Network"
+    )
 
 
 def from_module(
@@ -60,25 +61,51 @@ def from_module(
 
     Notes
     -----
-    A dict attribute ``attributes`` of the module (``family``, ``pretrained``, ``training_data``) is taken over.
+    A dict attribute ``attributes`` of the module (``family``, ``pretrained``, ``training_data``) is taken over, and
+    so is ``takes``: ``"text"`` for a module that reads captions.
     """
-    given = preprocessing if preprocessing is not None else getattr(module, "preprocessing", None)
+    attributes = {
+        "family": type(module).__name__,
+        "n_parameters": sum(p.numel() for p in module.parameters()),
+        "source": source or f"{type(module).__module__}:{type(module).__qualname__}",
+    }
+    return _network(module, module, name, preprocessing, attributes)
+
+
+def from_function(
+    function: Callable[[Any], Any], *, name: str, preprocessing: Given | None = None, source: str | None = None
+) -> Network:
+    """Wrap a function of a batch; see :class:`brainalign.models.function_engine.FunctionEngine`.
+
+    Its attribute ``takes`` says whether it reads images (the default) or a list of texts, ``revision`` names its
+    state, ``preprocessing`` and ``attributes`` are those of :func:`from_module`. A function of texts needs no
+    preprocessing.
+    """
+    takes = str(getattr(function, "takes", "image"))
+    if takes == "text" and preprocessing is None:
+        preprocessing = getattr(function, "preprocessing", TextBytes())
+    engine = FunctionEngine(function, takes=takes, revision=getattr(function, "revision", None))
+    label = getattr(function, "__qualname__", type(function).__name__)
+    attributes = {"family": label, "n_parameters": None, "source": source or f"{function.__module__}:{label}"}
+    return _network(engine, function, name, preprocessing, attributes)
+
+
+def _network(
+    module: nn.Module, owner: Any, name: str, preprocessing: Given | None, attributes: dict[str, Any]
+) -> Network:
+    given = preprocessing if preprocessing is not None else getattr(owner, "preprocessing", None)
     if given is None:
         raise ModelError(
             f"the preprocessing of {name!r} is not known: let the factory return (module, "
             "brainalign.models.Preprocessing(size=…, mean=…, std=…)), set module.preprocessing, or pass preprocessing="
         )
     transform, description = described_transform(given, model=name)
-    own: Any = getattr(module, "attributes", {})
-    attributes = {
-        "family": type(module).__name__,
-        "n_parameters": sum(p.numel() for p in module.parameters()),
-        "pretrained": None,
-        "training_data": None,
-        "source": source or f"{type(module).__module__}:{type(module).__qualname__}",
-    }
-    attributes.update(own if isinstance(own, dict) else {})
-    return Network(id=name, module=module, preprocess=transform, preprocessing=description, attributes=attributes)
+    own = getattr(owner, "attributes", {})
+    known = {"pretrained": None, "training_data": None, **attributes, **(own if isinstance(own, dict) else {})}
+    takes = str(getattr(owner, "takes", "image"))
+    return Network(
+        id=name, module=module, preprocess=transform, preprocessing=description, attributes=known, takes=takes
+    )
 
 
 def _find(spec: str) -> Callable[[], Any]:

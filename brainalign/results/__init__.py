@@ -6,6 +6,15 @@ Knows no arrays and no store. One JSON an embedding x benchmark x metric, and pa
 from brainalign.results.check import ResultProblem, check_results
 from brainalign.results.identity import identity, identity_sha256
 from brainalign.results.paths import TRUSTS, result_path, trust_of
+from brainalign.results.properties import (
+    PropertyResult,
+    PropertyRow,
+    PropertySource,
+    iter_properties,
+    property_path,
+    read_property,
+    write_property,
+)
 from brainalign.results.provenance import provenance
 from brainalign.results.read import find_result, iter_results, read_blocks, read_neuroids, read_result
 from brainalign.results.schema import SCHEMA, BenchmarkInput, DataInput, EmbeddingInput, Files, MetricInput, Result, Row
@@ -19,6 +28,9 @@ __all__ = [
     "EmbeddingInput",
     "Files",
     "MetricInput",
+    "PropertyResult",
+    "PropertyRow",
+    "PropertySource",
     "Result",
     "ResultProblem",
     "Row",
@@ -26,12 +38,16 @@ __all__ = [
     "find_result",
     "identity",
     "identity_sha256",
+    "iter_properties",
     "iter_results",
+    "property_path",
     "provenance",
     "read_blocks",
     "read_neuroids",
+    "read_property",
     "read_result",
     "result_path",
     "trust_of",
+    "write_property",
     "write_result",
 ]

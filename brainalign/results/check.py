@@ -11,6 +11,7 @@ import pandas as pd
 
 from brainalign.errors import ResultError
 from brainalign.results.paths import TRUSTS, result_path, trust_of
+from brainalign.results.properties import FOLDER, property_path, read_property
 from brainalign.results.read import read_result
 from brainalign.results.schema import FileHash, Result
 from brainalign.results.write import BLOCK_COLUMNS, NEUROID_COLUMNS
@@ -34,7 +35,7 @@ def check_results(root: str | Path) -> list[ResultProblem]:
 
     Looked at: the schema; whether a file lies where its content says (model, revision, benchmark, metric, and the
     folder of trust against provenance and the simulated flag); the hashes, columns and cells of its tables; files
-    that no result names.
+    that no result names; schema and place of the files of properties.
 
     Parameters
     ----------
@@ -67,11 +68,28 @@ def check_results(root: str | Path) -> list[ResultProblem]:
                 beside = path.with_name(file.name)
                 named.add(beside)
                 problems += [ResultProblem(beside, text) for text in _table(beside, file, columns, result)]
+    problems += _property_problems(root)
     for path in present:
         if path not in named:
             what = "a file of an interrupted write" if path.suffix == ".tmp" else "no result names this file"
             problems.append(ResultProblem(path, what))
     return problems
+
+
+def _property_problems(root: Path) -> Iterator[ResultProblem]:
+    """Schema and place of the files of properties, and whatever else lies among them."""
+    for path in sorted(p for p in (root / FOLDER).rglob("*") if p.is_file()):
+        if path.suffix != ".json":
+            yield ResultProblem(path, "a file of an interrupted write" if path.suffix == ".tmp" else "no result")
+            continue
+        try:
+            result = read_property(path)
+        except ResultError as error:
+            yield ResultProblem(path, str(error).removeprefix(f"{path}: "))
+            continue
+        expected = property_path(root, result)
+        if path != expected:
+            yield ResultProblem(path, f"its content belongs at {expected.relative_to(root)}")
 
 
 def _placed(root: Path, path: Path, result: Result) -> Iterator[str]:

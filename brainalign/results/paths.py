@@ -9,7 +9,7 @@ from urllib.parse import quote
 from brainalign.errors import ResultError
 from brainalign.results.schema import Result
 
-__all__ = ["TRUSTS", "result_path", "trust_of"]
+__all__ = ["TRUSTS", "component", "result_path", "trust_of"]
 
 TRUSTS = ("clean", "dirty", "simulated")
 
@@ -39,11 +39,12 @@ def result_path(root: Path, result: Result, *, trust: str | None = None) -> Path
     if trust not in TRUSTS:
         raise ResultError(f"trust is one of {TRUSTS}; given {trust!r}")
     embedding, benchmark, metric = result.embedding, result.benchmark, result.metric
-    folder = root / trust / _component(embedding.model) / _component(embedding.revision)
-    folder /= _component(f"{benchmark.id}.v{benchmark.version}")
-    return folder / f"{_component(f'{metric.id}.v{metric.version}')}.json"
+    folder = root / trust / component(embedding.model) / component(embedding.revision)
+    folder /= component(f"{benchmark.id}.v{benchmark.version}")
+    return folder / f"{component(f'{metric.id}.v{metric.version}')}.json"
 
 
-def _component(name: str) -> str:
+def component(name: str) -> str:
+    """Return a name as one component of a path, percent-quoted."""
     text = quote(name, safe="")
     return text.replace(".", "%2E") if text.strip(".") == "" else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,16 @@ from brainalign.results.paths import TRUSTS, result_path, trust_of
 from brainalign.results.provenance import provenance
 from brainalign.results.schema import SCHEMA, Result
 
-__all__ = ["find_result", "iter_results", "read_blocks", "read_neuroids", "read_result", "result_files"]
+__all__ = [
+    "find_result",
+    "iter_results",
+    "load_document",
+    "read_blocks",
+    "read_neuroids",
+    "read_result",
+    "result_files",
+    "said",
+]
 
 
 def read_result(path: str | Path) -> Result:
@@ -30,24 +40,33 @@ def read_result(path: str | Path) -> Result:
         If it is no JSON, has another schema, lacks or misnames a field, or holds NaN; names file and field.
     """
     path = Path(path)
+    document = load_document(path, SCHEMA)
+    try:
+        return Result.model_validate(document)
+    except ValidationError as error:
+        raise ResultFormatError(f"{path}: {said(error)}") from error
+
+
+def load_document(path: Path, schema: str) -> Any:
+    """Return the JSON of a file of this schema; errors as in `read_result`."""
     try:
         text = path.read_bytes()
     except OSError as error:
         raise ResultError(f"the result file {path} cannot be read: {error}") from error
+    if b"NaN" not in text and b"Infinity" not in text:  # else the slow way: JSON knows neither, parsers take both
+        with contextlib.suppress(ValidationError):
+            return Result.model_validate_json(text)
     try:
         document = json.loads(text, parse_constant=_no_constant)
     except ValueError as error:
         raise ResultFormatError(f"{path} is no result file: {error}") from error
     found = document.get("schema") if isinstance(document, dict) else None
-    if found != SCHEMA:
+    if found != schema:
         by = document.get("provenance", {}).get("brainalign", "unknown") if isinstance(document, dict) else "unknown"
         raise ResultFormatError(
-            f"{path} has the schema {found!r} (written by brainalign {by}); this version reads {SCHEMA!r}"
+            f"{path} has the schema {found!r} (written by brainalign {by}); this version reads {schema!r}"
         )
-    try:
-        return Result.model_validate(document)
-    except ValidationError as error:
-        raise ResultFormatError(f"{path}: {said(error)}") from error
+    return document
 
 
 def _no_constant(name: str) -> NoReturn:

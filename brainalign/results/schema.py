@@ -16,18 +16,19 @@ __all__ = [
     "MetricInput",
     "Result",
     "Row",
+    "Strict",
 ]
 
 SCHEMA = "brainalign.result/1"
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     """Fixed fields, no NaN, no inf, immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
 
-class EmbeddingInput(_Strict):
+class EmbeddingInput(Strict):
     """Which embeddings were scored."""
 
     model: str = Field(min_length=1)
@@ -36,7 +37,7 @@ class EmbeddingInput(_Strict):
     attributes: dict[str, Any] = Field(default_factory=dict)
 
 
-class DataInput(_Strict):
+class DataInput(Strict):
     """Which responses of one subject were used."""
 
     subject: str
@@ -44,7 +45,7 @@ class DataInput(_Strict):
     entry_sha256: str
 
 
-class BenchmarkInput(_Strict):
+class BenchmarkInput(Strict):
     """Which benchmark, with the hash of its definition."""
 
     id: str = Field(min_length=1)
@@ -55,7 +56,7 @@ class BenchmarkInput(_Strict):
     groups: str | None = None
 
 
-class MetricInput(_Strict):
+class MetricInput(Strict):
     """Which metric; its id spells the estimator."""
 
     id: str = Field(min_length=1)
@@ -63,7 +64,7 @@ class MetricInput(_Strict):
     params: dict[str, Any] = Field(default_factory=dict)
 
 
-class Row(_Strict):
+class Row(Strict):
     """A score of one layer against one ROI of one subject.
 
     ``layer`` is ``"selected"`` for the layer chosen inside the training folds, with ``choice`` per fold. What is
@@ -106,19 +107,22 @@ class Row(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        where = f"row {self.subject!r}, {self.roi!r}, {self.layer!r}"
         if self.value is None and not self.reason:
-            raise ValueError(f"{where}: the value is null without a reason")
+            raise ValueError(f"{self._where}: the value is null without a reason")
         if self.ceiling is None and self.normalised is not None:
-            raise ValueError(f"{where}: a normalised value without a ceiling")
+            raise ValueError(f"{self._where}: a normalised value without a ceiling")
         for low, high in (
             (self.low, self.high),
             (self.normalised_low, self.normalised_high),
             (self.extrapolated_low, self.extrapolated_high),
         ):
             if low is not None and high is not None and low > high:
-                raise ValueError(f"{where}: an interval from {low} to {high}")
+                raise ValueError(f"{self._where}: an interval from {low} to {high}")
         return self
+
+    @property
+    def _where(self) -> str:
+        return f"row {self.subject!r}, {self.roi!r}, {self.layer!r}"
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -126,21 +130,21 @@ class Row(_Strict):
         return self.subject, self.roi, self.layer
 
 
-class FileHash(_Strict):
+class FileHash(Strict):
     """A file beside the result, with its hash."""
 
     name: str = Field(pattern=r"^[^/\\]+\.parquet$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Files(_Strict):
+class Files(Strict):
     """The tables beside a result: values with each block left out, and values of single neuroids."""
 
     blocks: FileHash
     neuroids: FileHash | None = None
 
 
-class Result(_Strict):
+class Result(Strict):
     """One result file. Undefined numbers are null with a reason; NaN and inf are refused."""
 
     schema_: Literal["brainalign.result/1"] = Field(default="brainalign.result/1", alias="schema")

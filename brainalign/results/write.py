@@ -27,7 +27,7 @@ except ImportError:  # pragma: no cover - Windows
 else:
     _FLOCK = True
 
-__all__ = ["BLOCK_COLUMNS", "NEUROID_COLUMNS", "write_result"]
+__all__ = ["BLOCK_COLUMNS", "NEUROID_COLUMNS", "exclusive", "replace_file", "write_result"]
 
 BLOCK_COLUMNS = ("subject", "roi", "layer", "block", "n_left_out", "value", "normalised")
 NEUROID_COLUMNS = ("subject", "roi", "layer", "neuroid", "r", "r2", "alpha", "ceiling")
@@ -70,19 +70,19 @@ def write_result(root: str | Path, result: Result, blocks: pd.DataFrame, neuroid
     names = {"blocks": f"{path.stem}.parquet", "neuroids": f"{path.stem}.neuroids.parquet"}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _exclusive(path.parent):
+        with exclusive(path.parent):
             if path.exists():
                 refuse_conflict(path, result)
                 return path
             hashes = {}
             for kind, table in tables.items():
                 data = _parquet(table)
-                _replace(path.with_name(names[kind]), data)
+                replace_file(path.with_name(names[kind]), data)
                 hashes[kind] = FileHash(name=names[kind], sha256=hashlib.sha256(data).hexdigest())
             files = Files(blocks=hashes["blocks"], neuroids=hashes.get("neuroids"))
             document = result.model_copy(update={"files": files}).model_dump(mode="json", by_alias=True)
             text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-            _replace(path, text.encode())
+            replace_file(path, text.encode())
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         hint = "the disk is full; free space and repeat the call" if full else "no result was written"
@@ -115,7 +115,8 @@ def _parquet(table: pd.DataFrame) -> bytes:
     return sink.getvalue()
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("wb") as handle:
@@ -135,7 +136,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
     """Let one process write into a folder at a time, so that JSON and tables are of one run."""
     if not _FLOCK:  # pragma: no cover - Windows
         yield

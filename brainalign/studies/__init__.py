@@ -1,1 +1,20 @@
 """What joins results with what is known otherwise: the truth of simulated brains, properties of networks."""
+
+from brainalign.stats.relations import Relation
+from brainalign.studies.contrasts import Contrast, contrast
+from brainalign.studies.convergence import ModelAlignment, Triangle, model_alignment, triangle
+from brainalign.studies.relations import Judged, judge, relate, relate_all
+
+__all__ = [
+    "Contrast",
+    "Judged",
+    "ModelAlignment",
+    "Relation",
+    "Triangle",
+    "contrast",
+    "judge",
+    "model_alignment",
+    "relate",
+    "relate_all",
+    "triangle",
+]

@@ -35,6 +35,8 @@ def test_the_tree_holds_the_verbs() -> None:
         "score",
         "compare",
         "geometry",
+        "relate",
+        "contrast",
         "leaderboard",
         "results",
         "store",

@@ -1,18 +1,18 @@
 """The demo, on the networks that take least: from images to a leaderboard, twice."""
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
-from brainalign.datasets import import_images
 from brainalign.demo import run_demo
-from brainalign.demo.embedding_ahead import EmbeddedAhead
-from brainalign.errors import UnknownModelError
-from brainalign.store import open_store
+from brainalign.demo.side_by_side import SideBySide, tell
+from brainalign.errors import BrainalignError, UnknownModelError
+from brainalign.models import load_network
 
 SMALL = ("pixels", "efficientnet-lite0-random")
 
@@ -46,22 +46,20 @@ def test_from_images_to_a_leaderboard_and_again(folder: Path) -> None:
     assert again.recovered.lines() == report.recovered.lines()
 
 
-def test_networks_are_embedded_beside_the_caller_and_errors_are_raised_here(tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for i in range(3):
-        pixels = np.random.default_rng(i).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(photos / f"{i}.png")
-    store = open_store(tmp_path / "store")
-    import_images(store, "toy", photos)
-    models = ["pixels", "brainalign.models.pixels:pixels"]  # one is embedded here, the other beside
-    names = embedded(models, store.url)
-    assert [name.split("@")[0] for name in names] == models
-    assert names == embedded(models, store.url)
-    with pytest.raises(UnknownModelError, match="no-such-net"):
-        embedded(["no-such-net"], store.url)
+def test_calls_run_in_other_processes_tell_how_far_they_are_and_raise_here() -> None:
+    told: list[tuple[str, int, int]] = []
+    with SideBySide(lambda *news: told.append(news)) as work:
+        assert os.getpid() not in set(work.as_done([work.call(os.getpid) for _ in range(2)]))
+        assert list(work.as_done([work.call(tell, "half of it", 1, 2)])) == [None]
+        assert told == [("half of it", 1, 2)]
+        with pytest.raises(UnknownModelError, match="no-such-net"):
+            list(work.as_done([work.call(load_network, "no-such-net")]))
+        with pytest.raises(BrainalignError, match="killed from outside"):
+            list(work.as_done([work.call(signal.raise_signal, signal.SIGKILL)]))
 
 
-def embedded(models: list[str], store_url: str) -> list[str]:
-    with EmbeddedAhead(models, "toy", store_url) as names:
-        return list(names)
+def test_an_error_ends_the_processes_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), SideBySide(lambda *_: None) as work:
+        calls = [work.call(time.sleep, 600) for _ in range(3)]
+        raise KeyboardInterrupt
+    assert all(call.done() for call in calls)

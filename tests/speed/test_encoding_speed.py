@@ -1,4 +1,4 @@
-"""Ridge regression against himalaya, and against ourselves: ``pytest -s tests/speed/test_encoding_speed.py``.
+"""Ridge regression against himalaya, and against ourselves: ``pytest -n0 -s tests/speed/test_encoding_speed.py``.
 
 Each test runs both sides in turn, A B A B, and prints the ratio of the minima: no time is asserted. Use a quiet machine
 and OMP_WAIT_POLICY=PASSIVE. BRAINALIGN_SPEED_TARGETS: number of targets (15,000); BRAINALIGN_SPEED_ROUNDS: rounds (5).

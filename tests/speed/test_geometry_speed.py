@@ -1,4 +1,4 @@
-"""Geometry against scikit-dimension and its own graph: ``pytest tests/speed/test_geometry_speed.py --benchmark-only``.
+"""Geometry against scikit-dimension and its own graph: ``pytest -n0 tests/speed/test_geometry_speed.py --benchmark-only``.
 
 Compare the minima on a quiet machine (OMP_WAIT_POLICY=PASSIVE). BRAINALIGN_SPEED_POINTS sets the number of points of
 the first part, 10,000 unless given.

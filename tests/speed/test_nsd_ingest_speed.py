@@ -1,4 +1,4 @@
-"""Ingesting NSD at its real size: ``pytest tests/speed/test_nsd_ingest_speed.py --benchmark-only``.
+"""Ingesting NSD at its real size: ``pytest -n0 tests/speed/test_nsd_ingest_speed.py --benchmark-only``.
 
 Writes sessions of subj01's real grid with a region of as many voxels as its nsdgeneral, and compares the time per
 session with reading the same voxels with h5py alone. BRAINALIGN_SPEED_SESSIONS sets the number of sessions (4). Each

@@ -1,4 +1,4 @@
-"""Similarity against peers: ``pytest tests/speed/test_similarity_speed.py --benchmark-only``.
+"""Similarity against peers: ``pytest -n0 tests/speed/test_similarity_speed.py --benchmark-only``.
 
 Compare minima within a group, on a quiet machine (OMP_WAIT_POLICY=PASSIVE). BRAINALIGN_SPEED_STIMULI sets the number of
 stimuli, 1,000 unless given; loops of resamples are timed over a few and given for all in ``extra_info``.

@@ -23,7 +23,7 @@ from brainalign.manifests import Manifest, load_manifest
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_algonauts2023"]
+__all__ = ["DATASET", "ingest_algonauts2023", "subjects_on_disk"]
 
 DATASET = "algonauts2023"
 AVERAGED = (
@@ -73,15 +73,18 @@ def ingest_algonauts2023(
     manifest = load_manifest(DATASET)
     folder = require_root(manifest, root)
     kind = chosen("variant", [variant or "challenge"], manifest.variants)[0]
-    there = [
-        path.name for path in folder.glob("subj*") if any((path / split).is_dir() for split, _ in FOLDERS.values())
-    ]
+    there = subjects_on_disk(folder)
     needs = "folders subj01 … with training_split/training_fmri and training_split/training_images"
     names = chosen_subjects(manifest, folder, there, subjects, files=needs)
     splits = {name: read_splits(folder / name, kind) for name in names}
     n_stimuli = _register_images(store, folder, [s for each in splits.values() for s in each], manifest)
     entries = [_deposit(store, folder / name, kind, splits[name], manifest, trust_pickle) for name in names]
     return IngestReport(DATASET, {DATASET: n_stimuli}, tuple(entries))
+
+
+def subjects_on_disk(root: Path) -> list[str]:
+    """Return the subjects that have a folder of either split."""
+    return [path.name for path in root.glob("subj*") if any((path / split).is_dir() for split, _ in FOLDERS.values())]
 
 
 def _register_images(store: Store, folder: Path, splits: list[Split], manifest: Manifest) -> int:

@@ -15,7 +15,7 @@ from brainalign.datasets.unpickling import load_object_array
 from brainalign.errors import DatasetError
 from brainalign.manifests import Manifest
 
-__all__ = ["read_regions", "shipped_ceiling", "vertex_places"]
+__all__ = ["read_family", "read_regions", "shipped_ceiling", "vertex_places"]
 
 Array = npt.NDArray[Any]
 
@@ -82,30 +82,41 @@ def read_regions(
         If a mask is of another size, or holds labels that no table names.
     """
     masks: Masks = {}
-    notes = []
+    notes: list[str] = []
     for family in manifest.label_tables:
-        sides: list[Array | None] = []
-        for side, width in zip(HEMISPHERES, widths, strict=True):
-            path = subject / "roi_masks" / f"{side}.{family}_challenge_space.npy"
-            if not path.is_file():
-                sides.append(None)
-                continue
-            values = load_array(path)
-            if values.shape != (width,):
-                raise DatasetError(f"{path} has shape {values.shape}; the responses have {width} vertices.")
-            sides.append(values)
-        if all(values is None for values in sides):
-            continue
-        notes += [
-            f"{family}: no mask of {side}, which then has no such regions"
-            for side, values in zip(HEMISPHERES, sides, strict=True)
-            if values is None
-        ]
-        whole = np.concatenate([np.zeros(w) if v is None else v for v, w in zip(sides, widths, strict=True)])
-        labels, way_out = _labels(subject, family, manifest, trust_pickle)
-        where = f"{subject.name}/roi_masks/*.{family}_challenge_space.npy"
-        masks |= label_masks(whole, labels, family=family, where=where, way_out=way_out)
+        found, said = read_family(subject, family, widths, manifest, trust_pickle)
+        masks |= found
+        notes += said
     return masks, notes
+
+
+def read_family(
+    subject: Path, family: str, widths: tuple[int, ...], manifest: Manifest, trust_pickle: bool
+) -> tuple[Masks, list[str]]:
+    """Return the regions of one family, none if it is not on disk, and what is less than complete.
+
+    Raises
+    ------
+    DatasetError
+        As for :func:`read_regions`.
+    """
+    sides: dict[str, Array] = {}
+    for side, width in zip(HEMISPHERES, widths, strict=True):
+        path = subject / "roi_masks" / f"{side}.{family}_challenge_space.npy"
+        if not path.is_file():
+            continue
+        values = load_array(path)
+        if values.shape != (width,):
+            raise DatasetError(f"{path} has shape {values.shape}; the responses have {width} vertices.")
+        sides[side] = values
+    if not sides:
+        return {}, []
+    lacking = [side for side in HEMISPHERES if side not in sides]
+    whole = np.concatenate([sides.get(s, np.zeros(w)) for s, w in zip(HEMISPHERES, widths, strict=True)])
+    labels, way_out = _labels(subject, family, manifest, trust_pickle)
+    where = f"{subject.name}/roi_masks/*.{family}_challenge_space.npy"
+    masks = label_masks(whole, labels, family=family, where=where, way_out=way_out)
+    return masks, [f"{family}: no mask of {side}, which then has no such regions" for side in lacking]
 
 
 def _labels(subject: Path, family: str, manifest: Manifest, trust_pickle: bool) -> tuple[dict[int, str], str]:

@@ -30,7 +30,7 @@ from brainalign.manifests import Manifest, load_manifest
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_bold5000"]
+__all__ = ["DATASET", "ingest_bold5000", "region_files", "region_masks", "subjects_of"]
 
 Array = npt.NDArray[Any]
 DATASET = "bold5000"
@@ -92,7 +92,7 @@ def ingest_bold5000(
     folder = require_root(manifest, root)
     kind = chosen("variant", [variant or _on_disk(folder)], VARIANTS)[0]
     of = VARIANTS[kind]
-    names = chosen_subjects(manifest, folder, _subjects_of(folder, of), subjects, files=_pattern(of))
+    names = chosen_subjects(manifest, folder, subjects_of(folder, of), subjects, files=_pattern(of))
     found = [_read(folder, name, of, sessions, manifest) for name in names]
     table = pd.concat([pd.DataFrame({"stimulus": s.trials.ids, "filename": s.trials.files}) for s in found])
     table, source, how = with_images(table.drop_duplicates("stimulus", ignore_index=True), images)
@@ -151,7 +151,7 @@ def _volumes(root: Path, name: str, of: Variant, trials: Trials, manifest: Manif
         for n, path in zip(sizes, paths.values(), strict=True)
     ]
     dtype = np.result_type(np.float32, *kinds)
-    neuroids = neuroids_of(_region_masks(root, name, mask), mask.coordinates(), mask.size)
+    neuroids = neuroids_of(region_masks(root, name, mask), mask.coordinates(), mask.size)
     return _Subject(name, trials, sessions, stacked(parts, mask.size, dtype), neuroids, mask.attrs(), _missing(missing))
 
 
@@ -164,22 +164,28 @@ def _session(path: Path, mask: Mask, zscore: bool) -> Array:
     return zscore_sessions(values, np.zeros(len(values))) if zscore else values
 
 
-def _region_masks(root: Path, name: str, mask: Mask) -> Masks:
-    found: Masks = {}
+def region_masks(root: Path, name: str, mask: Mask) -> Masks:
+    """Read the region masks of a subject that are on disk; DatasetError if one is damaged or of another grid."""
+    files = region_files(root, name)
+    return {region: np.nan_to_num(mask.values(files[region])) > 0 for region in REGIONS if region in files}
+
+
+def region_files(root: Path, name: str) -> dict[str, Path]:
+    """Return the region masks of a subject, also those whose names are misspelt."""
+    found: dict[str, Path] = {}
     for path in find_files(root, f"sub-{name}_mask-*.nii*"):
-        region = region_of_mask(path.name)
-        if region in REGIONS and region not in found:
-            found[region] = np.nan_to_num(mask.values(path)) > 0
-    return {region: found[region] for region in REGIONS if region in found}
+        found.setdefault(region_of_mask(path.name) or "", path)
+    return found
 
 
 def _on_disk(root: Path) -> str:
     """The first default variant whose files are there."""
     defaults = ("glmsingle.TYPED.z", "glmsingle-volume.TYPED.z", "release1.TR34")
-    return next((name for name in defaults if _subjects_of(root, VARIANTS[name])), defaults[0])
+    return next((name for name in defaults if subjects_of(root, VARIANTS[name])), defaults[0])
 
 
-def _subjects_of(root: Path, of: Variant) -> set[str]:
+def subjects_of(root: Path, of: Variant) -> set[str]:
+    """Return the subjects that have files of a variant."""
     if of.release == 1:
         found = find_files(root, f"*_ROIs_TR{of.source}.*")
     elif of.volume:

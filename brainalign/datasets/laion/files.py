@@ -18,7 +18,15 @@ from brainalign.datasets.sessions import zscore_sessions
 from brainalign.datasets.trees import find_files
 from brainalign.errors import DatasetError
 
-__all__ = ["Session", "ceilings", "chosen_mask", "read_sessions", "region_images"]
+__all__ = [
+    "Session",
+    "ceilings",
+    "chosen_mask",
+    "read_session",
+    "region_files",
+    "region_images",
+    "session_files",
+]
 
 Array = npt.NDArray[Any]
 
@@ -47,13 +55,13 @@ class Session:
         return kept
 
 
-def read_sessions(root: Path, subject: str) -> list[Session]:
-    """Find the sessions of a subject in order; headers and tables are read.
+def session_files(root: Path, subject: str) -> dict[int, Path]:
+    """Return the volumes of betas of a subject by session, in order.
 
     Raises
     ------
     DatasetError
-        If a table of trials is absent, damaged, or does not name every volume once.
+        If a session stands twice.
     """
     found: dict[int, Path] = {}
     for path in find_files(root, f"{subject}_ses-*{BETAS}*"):
@@ -63,7 +71,18 @@ def read_sessions(root: Path, subject: str) -> list[Session]:
         if int(number[1]) in found:
             raise DatasetError(f"{found[int(number[1])]} and {path} are the same session; give one release.")
         found[int(number[1])] = path
-    return [Session(number, path, _trials(path, number)) for number, path in sorted(found.items())]
+    return dict(sorted(found.items()))
+
+
+def read_session(path: Path, number: int) -> Session:
+    """Read the header and the table of trials of a session.
+
+    Raises
+    ------
+    DatasetError
+        If the table is absent, damaged, or does not name every volume once.
+    """
+    return Session(number, path, _trials(path, number))
 
 
 def _trials(betas: Path, session: int) -> pd.DataFrame:
@@ -104,7 +123,7 @@ def _stem(name: str) -> str:
     return re.sub(r"\.(?:jpe?g|png|webp|bmp|tiff?)$", "", name, flags=re.IGNORECASE)
 
 
-def chosen_mask(root: Path, subject: str, sessions: list[Session]) -> tuple[Mask, str]:
+def chosen_mask(root: Path, subject: str, paths: list[Path]) -> tuple[Mask, str]:
     """Return the voxels to take, and a note: those of the released mask, else those that are not 0 in the first volume.
 
     Raises
@@ -115,7 +134,7 @@ def chosen_mask(root: Path, subject: str, sessions: list[Session]) -> tuple[Mask
     released = find_files(root, f"{subject}_*_desc-meanR2gt15mask_mask.nii*")
     if released:
         return read_mask(released[0]), ""
-    first = sessions[0].path
+    first = paths[0]
     everywhere = whole_grid(first)
     values = np.zeros(everywhere.inside.shape)
     values[everywhere.inside] = masked_frames(first, everywhere, limit=1)[0]
@@ -147,10 +166,7 @@ def region_images(root: Path, subject: str, mask: Mask) -> tuple[Masks, list[str
     """
     masks: Masks = {}
     notes = []
-    for path in find_files(root, "*.nii*"):
-        parts = path.relative_to(root).parts
-        if subject not in parts or not {"rois", "atlases"} & set(parts) or BETAS in path.name:
-            continue
+    for path in region_files(root, subject):
         values = np.nan_to_num(mask.values(path))
         name = _region_name(path.name, subject)
         if not np.array_equal(values, np.round(values)):
@@ -162,6 +178,17 @@ def region_images(root: Path, subject: str, mask: Mask) -> tuple[Masks, list[str
         else:
             masks |= {f"{name}/{number}": values == number for number in numbers}
     return masks, notes
+
+
+def region_files(root: Path, subject: str) -> list[Path]:
+    """Return the images of a subject below a folder ``rois`` or ``atlases``."""
+    return [
+        path
+        for path in find_files(root, "*.nii*")
+        if subject in (parts := path.relative_to(root).parts)
+        and {"rois", "atlases"} & set(parts)
+        and BETAS not in path.name
+    ]
 
 
 def _region_name(file: str, subject: str) -> str:

@@ -17,8 +17,9 @@ from brainalign.datasets.laion.files import (
     Session,
     ceilings,
     chosen_mask,
-    read_sessions,
+    read_session,
     region_images,
+    session_files,
 )
 from brainalign.datasets.masked_frames import Mask, frame_count, frame_dtype, without_missing
 from brainalign.datasets.report import ImportReport, IngestReport
@@ -33,7 +34,7 @@ from brainalign.manifests import Manifest, load_manifest
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_laion_fmri"]
+__all__ = ["DATASET", "ingest_laion_fmri", "less_than_all", "subjects_on_disk"]
 
 Array = npt.NDArray[Any]
 
@@ -112,7 +113,7 @@ def ingest_laion_fmri(
     manifest = load_manifest(DATASET)
     folder = require_root(manifest, root)
     kind = chosen("variant", [variant or "glmsingle.z"], VARIANTS)[0]
-    there = {path.name.split("_")[0] for path in find_files(folder, f"sub-*_ses-*{BETAS}*")}
+    there = subjects_on_disk(folder)
     needs = f"derivatives/glmsingle-tedana/sub-01/ses-01/func/sub-01_ses-01_task-images_…{BETAS}.gz and so on"
     names = chosen_subjects(manifest, folder, there, subjects, files=needs)
     found = [_read(folder, name, VARIANTS[kind].pool) for name in names]
@@ -125,16 +126,26 @@ def ingest_laion_fmri(
     return IngestReport(DATASET, {DATASET: len(whole)}, tuple(entries))
 
 
+def subjects_on_disk(root: Path) -> set[str]:
+    """Return the subjects that have betas."""
+    return {path.name.split("_")[0] for path in find_files(root, f"sub-*_ses-*{BETAS}*")}
+
+
+def less_than_all(numbers: Sequence[int]) -> list[str]:
+    """Return a note if a session before the last is missing."""
+    absent = sorted(set(range(1, max(numbers))) - set(numbers))
+    return [f"sessions {', '.join(map(str, absent))} are not on disk"] if absent else []
+
+
 def _read(root: Path, name: str, pool: str) -> _Subject:
-    sessions = read_sessions(root, name)
-    mask, said = chosen_mask(root, name, sessions)
+    sessions = [read_session(path, number) for number, path in session_files(root, name).items()]
+    mask, said = chosen_mask(root, name, [session.path for session in sessions])
     for session in sessions:
         frame_count(session.path, like=mask)
     mask, missing = without_missing(mask, [session.path for session in sessions])
     notes = [said] if said else []
     notes += [f"{missing} voxels have no data (NaN) and are left out"] if missing else []
-    absent = sorted(set(range(1, sessions[-1].number)) - {session.number for session in sessions})
-    notes += [f"sessions {', '.join(map(str, absent))} are not on disk"] if absent else []
+    notes += less_than_all([session.number for session in sessions])
     if pool:
         sessions = [Session(s.number, s.path, _of_pool(s.trials, pool)) for s in sessions]
         sessions = [session for session in sessions if len(session.trials)]

@@ -32,7 +32,7 @@ from brainalign.manifests import Manifest, load_manifest
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_bold_moments"]
+__all__ = ["DATASET", "SPLITS", "ingest_bold_moments"]
 
 Array = npt.NDArray[Any]
 

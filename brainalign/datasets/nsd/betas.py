@@ -19,6 +19,7 @@ from nibabel.openers import ImageOpener
 
 from brainalign.datasets.nsd.maps import damage, load_image
 from brainalign.datasets.nsd.overlays import overlay_header
+from brainalign.datasets.soundness import require_length
 from brainalign.errors import DatasetError
 
 __all__ = ["SCALE", "BetaFile", "HemispherePair", "check_file", "open_betas"]
@@ -262,14 +263,7 @@ def check_file(path: Path, *, surface: bool, grid: tuple[int, ...]) -> None:
         raise DatasetError(f"{path} has the grid {file.grid}; the other files beside it have {grid}.")
     if not isinstance(file, FrameBetas):
         return  # HDF5 knows its length and refused to open
-    expected = file.offset + int(np.prod(grid)) * file.n_trials * file.dtype.itemsize
-    found = path.stat().st_size
-    if path.suffix == ".gz":
-        with path.open("rb") as packed:
-            packed.seek(-4, 2)
-            found, expected = int.from_bytes(packed.read(4), "little"), expected % 2**32
-    if found != expected if path.suffix == ".gz" else found < expected:
-        raise DatasetError(f"{path} is cut off: fetch it again.")
+    require_length(path, file.offset + int(np.prod(grid)) * file.n_trials * file.dtype.itemsize)
 
 
 def _find(folder: Path, stem: str, endings: tuple[str, ...]) -> Path:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from brainalign.datasets.checking import note_damage, note_undefined
 from brainalign.datasets.image_brick import brick_shape
 from brainalign.datasets.nsd.anatomy import Anatomy
 from brainalign.datasets.nsd.betas import BetaFile, HemispherePair, check_file, open_betas
+from brainalign.datasets.nsd.companions import Companion
 from brainalign.datasets.nsd.design import Design, read_design
 from brainalign.datasets.nsd.imagery import BLOCKS, IMAGERY
 from brainalign.datasets.nsd.ingest import DATASET, less_than_published, make_anatomy, space_kind
@@ -23,11 +26,11 @@ from brainalign.datasets.tree_report import TreeReport
 from brainalign.errors import DatasetError
 from brainalign.manifests import load_manifest
 
-__all__ = ["check_nsd"]
+__all__ = ["check_nsd", "check_nsd_imagery", "check_nsd_synthetic"]
 
 
 def check_nsd(root: Path) -> TreeReport | None:
-    """Look at a tree of the core dataset and its companions; None if there is no ``nsddata_betas`` below ``root``.
+    """Look at a tree of the core dataset; None if there is no ``nsddata_betas`` below ``root``.
 
     Looks at the design and its agreement with behaviour, table and images; at every session file of every subject,
     space and version (gaps, grids, sizes, whether it is cut off); at regions, label tables, masks and ncsnr.
@@ -44,21 +47,53 @@ def check_nsd(root: Path) -> TreeReport | None:
     for path in sorted(root.rglob("*.ctab")):
         with report.collecting():
             read_ctab(path)
-    for subject, space, version in _folders(tree):
+    for subject, space, version in _folders(tree, BETA_VERSIONS.values()):
+        for path in _map_files(tree, subject, space, version):
+            note_damage(report, path)
         with report.collecting():
-            _check_subject(tree, report, design, table, (subject, space, version))
+            files = open_sessions(tree.betas(subject, space, version), surface=space_kind(space) == "surface")
+            _check_files(tree, report, files, (subject, space, version), version)
+            with report.collecting():
+                if design is not None:
+                    report.notes += [f"{subject}/{space}: {note}" for note in less_than_published(subject, len(files))]
+                    _check_trials(tree, design, table, subject, files)
     if not report.found:
         report.problems.append(f"{root / 'nsddata_betas'} holds no betas of a known space and version.")
     return report
 
 
-def _folders(tree: NsdTree) -> Iterator[tuple[str, str, str]]:
-    later = (BETA_VERSIONS["b2"], BETA_VERSIONS["b3"])
-    versions = [*BETA_VERSIONS.values(), *(one.folder(v) for one in (SYNTHETIC, IMAGERY) for v in later)]
-    for space in load_manifest(DATASET).spaces:
-        for version in versions:
-            for subject in tree.subjects(space, version):
-                yield subject, space, version
+def check_nsd_synthetic(root: Path) -> TreeReport | None:
+    """Look at NSD-synthetic in a tree of NSD; None if no subject has its betas."""
+    return _check_companion(root, SYNTHETIC, lambda tree: len(read_synthetic_design(tree)[0]))
+
+
+def check_nsd_imagery(root: Path) -> TreeReport | None:
+    """Look at NSD-imagery in a tree of NSD; None if no subject has its betas."""
+    return _check_companion(root, IMAGERY, lambda _: sum(BLOCKS.values()))
+
+
+def _check_companion(root: Path, companion: Companion, planned: Callable[[NsdTree], int]) -> TreeReport | None:
+    tree, report = NsdTree(root), TreeReport(companion.dataset, str(root))
+    versions = [version for short, version in BETA_VERSIONS.items() if short != "b1"]
+    folders = list(_folders(tree, map(companion.folder, versions)))
+    for subject, space, version in folders:
+        with report.collecting():
+            file = open_betas(
+                tree.betas(subject, space, version), companion.stem, surface=space_kind(space) == "surface"
+            )
+            _check_files(tree, report, {1: file}, (subject, space, version), version.removeprefix(companion.experiment))
+            n = planned(tree)
+            if file.n_trials != n:
+                raise DatasetError(f"{file.label} has {file.n_trials} trials; {companion.dataset} has {n}.")
+    return report if folders else None
+
+
+def _folders(tree: NsdTree, versions: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    return (
+        (subject, space, version)
+        for space, version in itertools.product(load_manifest(DATASET).spaces, versions)
+        for subject in tree.subjects(space, version)
+    )
 
 
 def _check_experiment(tree: NsdTree, report: TreeReport) -> tuple[Design | None, pd.DataFrame | None]:
@@ -77,33 +112,31 @@ def _check_experiment(tree: NsdTree, report: TreeReport) -> tuple[Design | None,
     return design, table
 
 
-def _check_subject(
-    tree: NsdTree,
-    report: TreeReport,
-    design: Design | None,
-    table: pd.DataFrame | None,
-    place: tuple[str, str, str],
+def _check_files(
+    tree: NsdTree, report: TreeReport, files: dict[int, BetaFile], place: tuple[str, str, str], core: str
 ) -> None:
-    subject, space, version = place
-    folder, surface = tree.betas(*place), space_kind(space) == "surface"
-    companion = next((one for one in (SYNTHETIC, IMAGERY) if version.startswith(one.experiment)), None)
-    if companion is not None:
-        files = {1: open_betas(folder, companion.stem, surface=surface)}
-        version = version.removeprefix(companion.experiment)
-    else:
-        files = open_sessions(folder, surface=surface)
-    report.found.append(f"{subject}/{space}/{folder.name}: {len(files)} sessions of {files[1].n_trials} trials")
+    """Look at the files of betas of a subject and at its maps; ``core`` is the version that holds its ncsnr."""
+    subject, space, _ = place
+    folder, surface, trials = tree.betas(*place), space_kind(space) == "surface", files[1].n_trials
+    report.found.append(f"{subject}/{space}/{folder.name}: {len(files)} sessions of {trials} trials")
     for path in sorted(folder.glob("*betas_*")):
         with report.collecting():
             check_file(path, surface=surface, grid=_own_grid(files[1], path))
     with report.collecting():
-        _check_maps(make_anatomy(tree, subject, space, version, files[1]))
-    with report.collecting():
-        if companion is not None:
-            _check_companion(tree, companion.dataset, files[1])
-        elif design is not None:
-            report.notes += [f"{subject}/{space}: {note}" for note in less_than_published(subject, len(files))]
-            _check_trials(tree, design, table, subject, files)
+        anatomy = make_anatomy(tree, subject, space, core, files[1])
+        _check_maps(anatomy, f"{subject}/{space}", report)
+        if "nsdgeneral" in anatomy.families():
+            size = int(anatomy.family("nsdgeneral").any.sum())
+            report.count(4 * size * sum(file.n_trials for file in files.values()), f"{space}/{folder.name}")
+
+
+def _map_files(tree: NsdTree, subject: str, space: str, version: str) -> list[Path]:
+    """Maps of a subject: masks, regions and ncsnr, whatever the state of its betas."""
+    if space_kind(space) == "surface":
+        return sorted(tree.betas(subject, space, version).glob("*.ncsnr.mg[hz]"))
+    functional = tree.functional(subject, space)
+    maps = [functional / "brainmask.nii.gz", tree.betas(subject, space, version) / "ncsnr.nii.gz"]
+    return [path for path in maps if path.is_file()] + sorted((functional / "roi").glob("*.nii.gz"))
 
 
 def _own_grid(file: BetaFile, path: Path) -> tuple[int, ...]:
@@ -123,20 +156,14 @@ def _check_trials(
         check_stimulus_table(table, tree.stimulus_table, subject, trials)
 
 
-def _check_companion(tree: NsdTree, dataset: str, file: BetaFile) -> None:
-    planned = sum(BLOCKS.values()) if dataset == IMAGERY.dataset else len(read_synthetic_design(tree)[0])
-    if file.n_trials != planned:
-        raise DatasetError(f"{file.label} has {file.n_trials} trials; {dataset} has {planned}.")
-
-
-def _check_maps(anatomy: Anatomy) -> None:
-    """Read every map of a subject: regions, brain mask, ncsnr; all that do not fit are named together."""
-    wrong = TreeReport("", "")
+def _check_maps(anatomy: Anatomy, where: str, report: TreeReport) -> None:
+    """Read every map of a subject: regions, brain mask, ncsnr; all that do not fit are noted."""
     for family in anatomy.families():
-        with wrong.collecting():
+        with report.collecting():
             anatomy.family(family)
     for name in ("brain", "ncsnr"):
-        with wrong.collecting():
+        with report.collecting():
             getattr(anatomy, name)
-    if wrong.problems:
-        raise DatasetError("\n  ".join(wrong.problems))
+    with report.collecting():
+        if anatomy.ncsnr is not None:
+            note_undefined(report, where, "ncsnr in the brain", anatomy.ncsnr[anatomy.brain])

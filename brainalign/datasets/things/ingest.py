@@ -28,7 +28,7 @@ from brainalign.manifests import Manifest, load_manifest
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["ingest_things_fmri"]
+__all__ = ["DATASET", "ingest_things_fmri", "mask_of_size", "subjects_on_disk"]
 
 DATASET = "things-fmri"
 SPLIT_OF = {"betas-csv": "", "betas-csv-train": "train", "betas-csv-test": "test", "betas-vol": ""}
@@ -105,8 +105,7 @@ def ingest_things_fmri(
     """
     manifest = load_manifest(DATASET)
     folder = require_root(manifest, root)
-    tables = {path.name.split("_")[0] for path in find_files(folder, "sub-*_ResponseData.h5")}
-    volumes = {path.name.split("_")[0] for path in find_files(folder, "sub-*_run-*_betas.nii*")}
+    tables, volumes = subjects_on_disk(folder)
     fallback = "betas-vol" if volumes and not tables else "betas-csv"
     kind = chosen("variant", [variant or fallback], manifest.variants)[0]
     if kind == "betas-vol":
@@ -120,6 +119,13 @@ def ingest_things_fmri(
     table, source, how = with_images(table, images)
     whole = extend_stimuli(store, DATASET, table, source=source, kind=how)
     return IngestReport(DATASET, {DATASET: len(whole)}, tuple(_deposit(store, s, kind, manifest) for s in found))
+
+
+def subjects_on_disk(root: Path) -> tuple[set[str], set[str]]:
+    """Return the subjects with tables, and those with volumes."""
+    tables = {path.name.split("_")[0] for path in find_files(root, "sub-*_ResponseData.h5")}
+    volumes = {path.name.split("_")[0] for path in find_files(root, "sub-*_run-*_betas.nii*")}
+    return tables, volumes
 
 
 def _deposit(store: Store, subject: _Subject, variant: str, manifest: Manifest) -> ImportReport:
@@ -148,7 +154,7 @@ def _from_table(root: Path, name: str, split: str, manifest: Manifest) -> _Subje
         raise DatasetError(f"{name}_StimulusMetadata.csv has no trial of trial_type {split!r}.")
     parts = row_parts(len(kept), voxels.n * block.dtype.itemsize, lambda rows: block.trials(kept[rows]))
     masks = find_files(root, f"{name}_space-T1w_brainmask.nii*")
-    mask = _of_size(read_mask(masks[0]), voxels.n, path) if masks else None
+    mask = mask_of_size(read_mask(masks[0]), voxels.n, path) if masks else None
     return _Subject(
         name,
         trials.iloc[kept],
@@ -176,7 +182,8 @@ def _from_volumes(root: Path, name: str, manifest: Manifest) -> _Subject:
     )
 
 
-def _of_size(mask: Mask, n_voxels: int, path: Path) -> Mask:
+def mask_of_size(mask: Mask, n_voxels: int, path: Path) -> Mask:
+    """Return a mask after looking whether it marks as many voxels as ``path`` holds; DatasetError otherwise."""
     if mask.size != n_voxels:
         raise DatasetError(f"{mask.of} marks {mask.size} voxels; {path} holds {n_voxels}. They are of two subjects.")
     return mask

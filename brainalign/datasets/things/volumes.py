@@ -18,11 +18,12 @@ from brainalign.datasets.stacked import Part
 from brainalign.datasets.trees import find_files
 from brainalign.errors import DatasetError
 
-__all__ = ["Run", "read_runs", "region_images"]
+__all__ = ["Run", "read_run", "read_runs", "region_files", "region_images", "run_files"]
 
 CATCH = "catch"
 VISUAL_AREAS = ("V1", "V2", "V3", "hV4", "VO1", "VO2", "LO1 (prf)", "LO2 (prf)", "TO1", "TO2", "V3a", "V3b")
 """Names of the numbers 1 to 12 of ``resampled_varea``, as in ``VoxelMetadata.csv``."""
+VAREA = "resampled_varea"
 _NAME = re.compile(r"(sub-\w+?)_ses-\D*(\d+)_run-(\d+)_betas\.nii(?:\.gz)?")
 
 
@@ -49,6 +50,17 @@ def read_runs(root: Path, subject: str, mask: Mask) -> list[Run]:
     DatasetError
         If conditions are absent or not as many as the frames, or a grid is not that of the mask.
     """
+    return [read_run(path, *place, mask) for place, path in run_files(root, subject).items()]
+
+
+def run_files(root: Path, subject: str) -> dict[tuple[int, int], Path]:
+    """Return the files of betas by session and run, in order.
+
+    Raises
+    ------
+    DatasetError
+        If a run stands twice.
+    """
     found: dict[tuple[int, int], Path] = {}
     for path in find_files(root, f"{subject}_ses-*_run-*_betas.nii*"):
         name = _NAME.fullmatch(path.name)
@@ -58,10 +70,17 @@ def read_runs(root: Path, subject: str, mask: Mask) -> list[Run]:
         if place in found:
             raise DatasetError(f"{found[place]} and {path} are the same run; give the folder of one release.")
         found[place] = path
-    return [_run(path, session, number, mask) for (session, number), path in sorted(found.items())]
+    return dict(sorted(found.items()))
 
 
-def _run(path: Path, session: int, number: int, mask: Mask) -> Run:
+def read_run(path: Path, session: int, number: int, mask: Mask) -> Run:
+    """Read the header and the conditions of a run; catch trials are left out.
+
+    Raises
+    ------
+    DatasetError
+        As for :func:`read_runs`.
+    """
     n = frame_count(path, like=mask)
     conditions = path.with_name(f"{path.name.split('_betas.')[0]}_conditions.tsv")
     table = load_table(conditions)
@@ -94,12 +113,18 @@ def region_images(root: Path, subject: str, mask: Mask) -> Masks:
         If a file is damaged or of another grid, or ``varea`` holds no labels.
     """
     masks: Masks = {}
-    for path in find_files(root, "resampled_varea.nii*"):
-        if path.parent.name == subject:
+    for path in region_files(root, subject):
+        if path.name.startswith(VAREA):
             areas = whole_numbers(np.nan_to_num(np.round(mask.values(path))), str(path))
             masks |= {name: areas == number for number, name in enumerate(VISUAL_AREAS, start=1)}
-    for path in find_files(root, f"{subject}_*.nii*"):
-        name = path.name.split(".nii")[0].removeprefix(f"{subject}_")
-        if path.parent.name.endswith("_parcels"):
+        else:
+            name = path.name.split(".nii")[0].removeprefix(f"{subject}_")
             masks[name] = np.nan_to_num(mask.values(path)) > 0
     return masks
+
+
+def region_files(root: Path, subject: str) -> list[Path]:
+    """Return the volumes that hold regions of a subject: visual areas, then localiser parcels."""
+    areas = [path for path in find_files(root, f"{VAREA}.nii*") if path.parent.name == subject]
+    parcels = [path for path in find_files(root, f"{subject}_*.nii*") if path.parent.name.endswith("_parcels")]
+    return areas + parcels

@@ -1,17 +1,22 @@
 """The four files: the same table, whole, and made of text that stays text."""
 
+import base64
 import csv
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from brainalign.errors import ResultError, ResultFormatError
 from brainalign.leaderboard import LeaderboardFiles, build_leaderboard
+from brainalign.leaderboard.document import _column
 from brainalign.leaderboard.page import embedded_json
+from brainalign.leaderboard.scores import Score
 from brainalign.testing.results import MiniatureBoard, MiniatureModel
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{js}}</script><!-- 🧠 "
@@ -75,22 +80,58 @@ def test_all_forms_carry_the_same_table(files: LeaderboardFiles) -> None:
     assert frame["simulated"].all() and frame.groupby("model")["uncommitted_code"].first()["next"]
 
 
+def field(column: dict, name: str, i: int) -> object:
+    """A field of a cell, as the script of the page reads it."""
+    found = column["cells"].get(name)
+    return found[i] if isinstance(found, list) else found
+
+
 def test_the_page_shows_the_numbers_of_the_table(files: LeaderboardFiles) -> None:
     (section,) = data_of(files.html)["sections"]
     frame = pd.read_parquet(files.parquet)
-    fields = data_of(files.html)["fields"]
-    for line in section["lines"]:
+    for i, line in enumerate(section["lines"]):
         part = frame[frame["model"] == line["model"]]
-        for cell, (_, row) in zip([line["aggregate"], *line["cells"]], part.iterrows(), strict=True):
-            value = cell[fields.index("value")]
-            assert (value is None) == bool(pd.isna(row["value"]))
-            assert value is None or value == pytest.approx(row["value"], rel=1e-4)
+        for column, (_, row) in zip([section["aggregate"], *section["columns"]], part.iterrows(), strict=True):
+            for name in ("value", "low", "high", "chance", "ceiling", "z", "p"):
+                value = field(column, name, i)
+                assert (value is None) == bool(pd.isna(row[name]))
+                assert value is None or value == pytest.approx(row[name], rel=1e-4)
+            assert field(column, "reason", i) == (None if pd.isna(row["reason"]) else row["reason"])
         assert line["rank"] == (
             None
             if part["rank"].isna().all()
             else [part["rank"].iloc[0], part["rank_low"].iloc[0], part["rank_high"].iloc[0]]
         )
     assert section["columns"][0]["chance"] == [0.0, 0.0] and section["columns"][0]["ceiling"] == [0.7, 0.7]
+
+
+def test_a_normalised_value_that_is_no_ratio_is_said(files: LeaderboardFiles) -> None:
+    cells = [Score(value=0.2, ceiling=0.5, normalised=0.4), Score(value=0.2, ceiling=0.5, normalised=0.3)]
+    assert "normalised" not in _column(cells[:1], [], [0])["cells"]
+    assert _column(cells, [], [0])["cells"]["normalised"] == [0.4, 0.3]
+    assert _column([Score(value=0.2, ceiling=-0.5)], [], [0])["cells"]["normalised"] is None
+
+
+def test_pairs_of_models_can_be_tested_from_the_page(files: LeaderboardFiles) -> None:
+    (section,) = data_of(files.html)["sections"]
+    best, following = section["lines"][:2]
+    (stratum,) = section["aggregate"]["paired"]["strata"]
+    whole = np.frombuffer(base64.b64decode(stratum["shares"]), dtype="<i2").reshape(3, stratum["blocks"])
+    shares = whole * np.array(stratum["unit"])[:, None]
+    assert section["aggregate"]["paired"]["unpaired"] == [0.0, 0.0, 0.0]
+    se = float(np.sqrt(np.sum((shares[1] - shares[0]) ** 2)))
+    assert se == pytest.approx(following["to_best"][1], rel=1e-3)
+    assert best["highest"]
+
+
+def test_values_for_tests_stop_where_the_page_would_grow_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    MiniatureBoard().write(tmp_path / "r", [MiniatureModel("a", 0.4), MiniatureModel("b", 0.3)])
+    monkeypatch.setattr("brainalign.leaderboard.document.PAIRED_LIMIT", 200)
+    (section,) = data_of(build_leaderboard(tmp_path / "r", tmp_path / "o").html)["sections"]
+    assert "paired" in section["aggregate"]
+    assert not any("paired" in column for column in section["columns"])
 
 
 def test_names_are_text_wherever_they_appear(files: LeaderboardFiles) -> None:
@@ -130,10 +171,11 @@ def test_simulated_results_say_so(files: LeaderboardFiles) -> None:
 def test_layers_choices_and_provenance_come_along(files: LeaderboardFiles) -> None:
     document = data_of(files.html)
     line = document["sections"][0]["lines"][0]
-    heat = line["heat"][0]
-    assert heat["layers"] == ["layer1|mean", "layer2|mean", "layer3|mean"] and heat["rois"] == ["early", "late"]
-    assert heat["values"][2] == pytest.approx([0.5, 0.55])
-    assert line["choice"][0] == "layer3|mean (8 of 10), layer1|mean (2 of 10)"
+    heat, pool = line["heat"][0], document["pool"]
+    assert pool[heat["layers"]["pooled"]] == ["layer1|mean", "layer2|mean", "layer3|mean"]
+    assert pool[heat["rois"]["pooled"]] == ["early", "late"]
+    assert [value * heat["unit"] for value in heat["values"][2]] == pytest.approx([0.5, 0.55])
+    assert pool[line["choice"][0]["pooled"]] == "layer3|mean (8 of 10), layer1|mean (2 of 10)"
     facts = dict(line["provenance"][0]["facts"])
     assert document["pool"][facts["git"]["pooled"]]["dirty"] is False
     assert facts["seconds"] == 12.5
@@ -141,10 +183,27 @@ def test_layers_choices_and_provenance_come_along(files: LeaderboardFiles) -> No
 
 def test_the_same_results_give_the_same_bytes(files: LeaderboardFiles, tmp_path: Path) -> None:
     again = build_leaderboard(files.html.parents[1] / "results", tmp_path / "again")
-    assert [a.read_bytes() for a in files] == [b.read_bytes() for b in again]
+    first, second = (
+        {p.relative_to(one.html.parent): p.read_bytes() for p in one.html.parent.rglob("*") if p.is_file()}
+        for one in (files, again)
+    )
+    assert first == second
     assert sorted(p.name for p in (tmp_path / "again").iterdir()) == [
-        f"leaderboard.{suffix}" for suffix in ("csv", "html", "json", "parquet")
+        *("badge.svg", "badges"), *(f"leaderboard.{suffix}" for suffix in ("csv", "html", "json", "parquet"))
+    ]  # fmt: skip
+
+
+def test_badges_say_the_rank_and_whether_the_brain_is_simulated(files: LeaderboardFiles) -> None:
+    pictures = {path.name: path.read_text(encoding="utf-8") for path in files.badges.iterdir()}
+    assert len(pictures) == 3
+    said = [ElementTree.fromstring(text).get("aria-label") for text in pictures.values()]
+    assert all("SIMULATED" in text for text in said)
+    assert sorted(text.split(" · ")[0] for text in said) == [
+        "miniature.v1: not ranked",
+        "miniature.v1: rank 1 of 2",
+        "miniature.v1: rank 2 of 2",
     ]
+    assert "3 models, 1 benchmark · SIMULATED" in files.badge.read_text(encoding="utf-8")
 
 
 def test_a_changed_table_of_blocks_is_refused(tmp_path: Path) -> None:

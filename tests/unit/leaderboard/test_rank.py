@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from brainalign.leaderboard.pool import Blocks, Cell
-from brainalign.leaderboard.rank import Comparisons, compare_pairs, holm, standings
+from brainalign.leaderboard.pool import Blocks, Cell, pool
+from brainalign.leaderboard.rank import Comparisons, compare_pairs, standings
+from brainalign.stats.multiple import holm
 from brainalign.stats.resampling import jackknife_se
 
 SIZES = np.array([3, 1, 7, 4, 5, 2, 6, 4, 4, 4])
@@ -16,6 +17,10 @@ def cell_of(values: np.ndarray, *, first: int = 0) -> Cell:
     sums = np.array([values[end - size : end].sum() for end, size in zip(ends, SIZES, strict=True)])
     left_out = (values.sum() - sums) / (len(values) - SIZES)
     return Cell(float(values.mean()), se=0.1, blocks=Blocks(np.arange(10) + first, SIZES.astype(float), left_out, 40))
+
+
+def compared(models: list[list[Cell]], weights: list[float]) -> Comparisons:
+    return compare_pairs([pool(cells, [weights])[1][0] for cells in models])
 
 
 def from_p(p: np.ndarray, scores: np.ndarray) -> Comparisons:
@@ -32,7 +37,7 @@ def test_holm_steps_down_and_leaves_untested_pairs_out() -> None:
 def test_a_pair_is_tested_on_the_difference_of_its_block_values() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(2, 2, 40))  # model, subject, stimulus
-    found = compare_pairs([[cell_of(a[0]), cell_of(a[1])], [cell_of(b[0]), cell_of(b[1])]], [0.5, 0.5])
+    found = compared([[cell_of(a[0]), cell_of(a[1])], [cell_of(b[0]), cell_of(b[1])]], [0.5, 0.5])
     mean = cell_of(a.mean(axis=0) - b.mean(axis=0))
     se = jackknife_se(mean.value, mean.blocks.values, mean.blocks.sizes, 40)
     assert found.difference[0, 1] == pytest.approx(mean.value, rel=1e-12)
@@ -47,9 +52,9 @@ def test_what_two_models_share_does_not_hide_their_difference() -> None:
     rng = np.random.default_rng(2)
     shared = rng.normal(size=40)
     better = shared + 0.1 + 0.01 * rng.normal(size=40)
-    found = compare_pairs([[cell_of(better)], [cell_of(shared)]], [1.0])
+    found = compared([[cell_of(better)], [cell_of(shared)]], [1.0])
     assert found.p_holm[0, 1] < 1e-6
-    unpaired = compare_pairs([[cell_of(better)], [cell_of(shared, first=100)]], [1.0])  # other stimuli
+    unpaired = compared([[cell_of(better)], [cell_of(shared, first=100)]], [1.0])  # other stimuli
     assert unpaired.p_holm[0, 1] > 0.5
 
 
@@ -57,17 +62,17 @@ def test_other_stimuli_add_their_variances() -> None:
     rng = np.random.default_rng(3)
     a, b = cell_of(rng.normal(size=40)), cell_of(rng.normal(size=40), first=100)
     each = [float(jackknife_se(c.value, c.blocks.values, c.blocks.sizes, 40)) for c in (a, b)]
-    assert compare_pairs([[a], [b]], [1.0]).se[0, 1] == pytest.approx(np.hypot(*each), rel=1e-12)
+    assert compared([[a], [b]], [1.0]).se[0, 1] == pytest.approx(np.hypot(*each), rel=1e-12)
 
 
 def test_identical_models_cannot_be_told_apart() -> None:
     values = np.random.default_rng(4).normal(size=40)
-    found = compare_pairs([[cell_of(values)], [cell_of(values)], [cell_of(values * (1 + 1e-16))]], [1.0])
+    found = compared([[cell_of(values)], [cell_of(values)], [cell_of(values * (1 + 1e-16))]], [1.0])
     assert found.p[0, 1] == found.p[0, 2] == 1.0
 
 
 def test_cells_without_blocks_are_tested_unpaired_and_without_errors_not_at_all() -> None:
-    found = compare_pairs([[Cell(0.5, se=0.03)], [Cell(0.3, se=0.04)], [Cell(0.1)]], [1.0])
+    found = compared([[Cell(0.5, se=0.03)], [Cell(0.3, se=0.04)], [Cell(0.1)]], [1.0])
     assert found.se[0, 1] == pytest.approx(0.05)
     assert found.p[0, 1] == pytest.approx(2 * scipy_stats.norm.sf(4), rel=1e-6)
     assert np.isnan(found.p[0, 2])
@@ -82,7 +87,7 @@ def test_equal_models_are_called_different_about_as_often_as_stated() -> None:
     false = 0
     for _ in range(400):
         shared = rng.normal(size=40)
-        found = compare_pairs([[cell_of(shared + 0.3 * rng.normal(size=40))] for _ in range(2)], [1.0])
+        found = compared([[cell_of(shared + 0.3 * rng.normal(size=40))] for _ in range(2)], [1.0])
         false += found.p[0, 1] <= 0.05
     assert 0.02 <= false / 400 <= 0.09
 
@@ -104,5 +109,5 @@ def test_where_lower_is_better_the_lowest_leads() -> None:
 
 
 def test_one_model_alone_is_first_and_nothing_is_tested() -> None:
-    found = compare_pairs([[Cell(0.5, se=0.03)]], [1.0])
+    found = compared([[Cell(0.5, se=0.03)]], [1.0])
     assert [(s.rank, s.rank_high, s.is_best) for s in standings([0.5], found)] == [(1, 1, True)]

@@ -7,6 +7,7 @@ import pytest
 
 from brainalign.leaderboard.collect import collect
 from brainalign.leaderboard.table import Line, Table, make_table
+from brainalign.results import read_result
 from brainalign.testing.results import MiniatureBoard, MiniatureModel
 
 PRIMARY = "encoding.ridge.r"
@@ -43,10 +44,9 @@ def test_the_aggregate_is_the_mean_over_regions_of_means_over_subjects(tmp_path:
 
 def test_subjects_with_other_stimuli_add_their_variances(tmp_path: Path) -> None:
     board = MiniatureBoard(subjects={"s1": 100, "s2": 400}, rois={"V4": 0.0}, metrics={PRIMARY: 1.0})
-    board.write(tmp_path, [MiniatureModel("a", 0.4)])
+    (path,) = board.write(tmp_path, [MiniatureModel("a", 0.4)])
     (line,) = table_of(tmp_path).lines
-    (entry,) = line.model.entries.values()
-    errors = [row.se for row in entry.selected]
+    errors = [row.se for row in read_result(path).rows if row.layer == "selected"]
     assert line.cells[0].se == pytest.approx(np.hypot(*errors) / 2, rel=1e-9)
     assert line.cells[0].n_stimuli == "100–400"
 

@@ -7,8 +7,9 @@ from torch import nn
 from brainalign.errors import ActivationError
 from brainalign.models.batching import Batching
 from brainalign.models.forward import Forward, at_inference
-from brainalign.models.layers import probe_layers, select_layers
+from brainalign.models.layers import probe_layers
 from brainalign.models.pooling import parse_pooling
+from brainalign.models.selection import select_layers
 
 CPU = torch.device("cpu")
 

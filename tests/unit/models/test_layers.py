@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from brainalign.errors import ActivationError, UnknownLayerError
-from brainalign.models.layers import probe_layers, select_layers
+from brainalign.models.layers import probe_layers
+from brainalign.models.selection import select_layers
 
 
 def names(layers):

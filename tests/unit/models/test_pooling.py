@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from brainalign.errors import ChoiceError, InputError, ShapeError
-from brainalign.models.pooling import layer_seed, parse_pooling
+from brainalign.models.pooling import Tokens, layer_seed, parse_pooling
 
 
 def pooled(rule, x, seed=0):
@@ -81,3 +81,24 @@ def test_projection_depends_on_seed_and_layer():
 def test_rules_that_cannot_be_read(rule, error):
     with pytest.raises(error):
         parse_pooling(rule)
+
+
+def test_max_and_patches():
+    tokens = torch.arange(2 * 5 * 3.0).reshape(2, 5, 3)
+    known = Tokens(total=5, prefix=2, class_token=True)
+    patches = parse_pooling("patches").bound("x", (5, 3), seed=0, tokens=known)
+    assert torch.equal(patches(tokens), tokens[:, 2:].mean(1))
+    maps = torch.rand(2, 3, 4, 4)
+    assert torch.equal(parse_pooling("max").bound("x", (3, 4, 4), seed=0)(maps), maps.amax((2, 3)))
+    last = parse_pooling("mean").bound("x", (4, 4, 3), seed=0, channels_last=True)
+    torch.testing.assert_close(last(maps.permute(0, 2, 3, 1)), maps.mean((2, 3)))
+    assert last.n_features == 3
+
+
+def test_a_patch_is_never_taken_for_a_class_token():
+    known = Tokens(total=5, prefix=1, class_token=True)
+    with pytest.raises(ShapeError, match="none of which is a class token"):
+        parse_pooling("cls").bound("patch_embed", (4, 3), seed=0, tokens=known)
+    assert parse_pooling("patches").bound("patch_embed", (4, 3), seed=0, tokens=known).prefix == 0
+    with pytest.raises(ShapeError, match="registers are not known"):
+        parse_pooling("patches").bound("x", (5, 3), seed=0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from brainalign.errors import InputError, MissingDependencyError, ModelError, UnknownModelError
+from brainalign.errors import ChoiceError, InputError, MissingDependencyError, ModelError, UnknownModelError
 from brainalign.models import Network, Preprocessing, list_models, load_network
 from brainalign.models.catalogue import SHIPPED
 
@@ -118,11 +118,26 @@ def test_random_twins_are_fixed_and_leave_the_random_state_alone():
     assert set(first.default_layers) <= set(first.layers())
 
 
-def test_the_list_names_what_is_shipped_and_open_clip():
+def test_the_list_names_what_is_shipped():
     rows = {row.name: row for row in list_models()}
-    assert set(SHIPPED) <= set(rows)
+    assert set(SHIPPED) == set(rows)
     assert rows["efficientnet-lite0"].pretrained is True
-    assert "open_clip:ViT-B-32/none" in rows
+    assert [row.name for row in list_models(match="*lite1*")] == ["efficientnet-lite1", "efficientnet-lite1-random"]
+
+
+@pytest.mark.parametrize(
+    ("source", "match", "architecture", "weights"),
+    [
+        ("open_clip", "ViT-B-32/*", "open_clip:ViT-B-32/none", "open_clip:ViT-B-32/openai"),
+        ("timm", "convnext_tiny*", "timm:convnext_tiny", "timm:convnext_tiny.fb_in1k"),
+        ("torchvision", "resnet18*", "torchvision:resnet18", "torchvision:resnet18/IMAGENET1K_V1"),
+    ],
+)
+def test_a_source_lists_architectures_and_weights(source, match, architecture, weights):
+    rows = {row.name: row.pretrained for row in list_models(source=source, match=match)}
+    assert rows[architecture] is False and rows[weights] is True
+    with pytest.raises(ChoiceError, match="'timm'"):
+        list_models(source="tim")
 
 
 def test_the_list_needs_no_torch(repository):

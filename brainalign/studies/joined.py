@@ -1,0 +1,247 @@
+"""Result files and property files joined: one row a model, or one row a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from brainalign.errors import ChoiceError, InputError, ResultError, near_names
+from brainalign.results import iter_properties, iter_results
+
+__all__ = ["Joint", "at_scale", "property_rows", "results_and_properties", "score_rows"]
+
+SELECTED = "selected"
+LAST = "last"
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """Scores and properties of models or layers.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a unit: model, revision, layer, the attributes of the model, a column for each metric and each
+        property; a property over scales has a column ``id@k`` for each of its scales.
+    curves : dict of str to dict of float to str
+        Property over scales -> scale -> column.
+    notes : list of str
+        On which stimuli properties were measured and against which benchmark scores were made; what is simulated.
+    """
+
+    table: pd.DataFrame
+    curves: dict[str, dict[float, str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def at_scale(property_id: str, scale: float) -> str:
+    """Return the column of a property at a scale.
+
+    >>> at_scale("dimension.curve.mle", 64.0)
+    'dimension.curve.mle@64'
+    """
+    return f"{property_id}@{scale:g}"
+
+
+def results_and_properties(
+    root: str | Path,
+    *,
+    metrics: Sequence[str],
+    properties: Sequence[str] = (),
+    unit: str = "model",
+    layer: str = LAST,
+    rois: Sequence[str] | None = None,
+    subjects: Sequence[str] | None = None,
+    benchmark: str | None = None,
+    stimuli: str | None = None,
+) -> Joint:
+    """Join scores with properties, model by model or layer by layer.
+
+    Parameters
+    ----------
+    root : path
+        Root of the results, with the properties below ``properties/``.
+    metrics : sequence of str
+        Metric ids: scores, averaged over the ROIs and subjects asked for. A model that lacks one of these cells has
+        no value.
+    properties : sequence of str
+        Property ids, scalar or over scales, measured on embeddings.
+    unit : {"model", "layer"}
+        A row a model, scored by its ``selected`` row, or a row a layer.
+    layer : str
+        For models, the layer whose property counts: ``last`` (the last that was measured), or a name or pattern that
+        one layer of each model matches. Layer by layer, every layer is its own.
+    rois, subjects, benchmark, stimuli : optional
+        Which of them, where the results hold several; of benchmarks and stimulus sets only one can be taken.
+
+    Raises
+    ------
+    ResultError
+        If there are no results, or none of what was asked for.
+    ChoiceError, InputError
+        For an unknown unit; several benchmarks or stimulus sets where one must be named; dimensions measured on
+        different numbers of stimuli, which do not compare.
+    """
+    if unit not in ("model", "layer"):
+        raise ChoiceError(f"unit={unit!r} is unknown.{near_names(unit, ['model', 'layer'])}")
+    scores = score_rows(root, metrics, benchmark)
+    table = _scores_by_unit(scores, metrics, unit, rois, subjects)
+    notes = [f"scores against {scores['benchmark'].iloc[0]}"]
+    curves: dict[str, dict[float, str]] = {}
+    if properties:
+        measured = property_rows(root, properties, stimuli)
+        notes.append(f"properties of embeddings of {', '.join(sorted(set(measured['stimulus_set'])))}")
+        chosen = measured if unit == "layer" else _one_layer(measured, layer)
+        wide = _wide(chosen, properties)
+        curves = {
+            p: {k: at_scale(p, k) for k in scales}
+            for p in properties
+            if (scales := sorted(map(float, chosen.loc[chosen["property"] == p, "scale"].dropna().unique())))
+        }
+        keys = ["model", "revision", "layer"] if unit == "layer" else ["model", "revision"]
+        table = table.merge(wide.drop(columns=[] if unit == "layer" else ["layer"]), on=keys, how="left")
+    if scores["simulated"].any():
+        notes.append("SIMULATED data: these are not scores against a brain")
+    return Joint(table, curves, notes)
+
+
+def score_rows(root: str | Path, metrics: Sequence[str], benchmark: str | None) -> pd.DataFrame:
+    """Return the rows of all results of some metrics: model, revision, metric, subject, roi, layer, value, attributes.
+
+    Of two results of one cell the one from committed code counts.
+    """
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    benchmarks, known = set(), set()
+    for _, result in iter_results(root):  # clean before dirty
+        name = f"{result.benchmark.id}.v{result.benchmark.version}"
+        known.add(result.metric.id)
+        if result.metric.id not in metrics or benchmark not in (None, result.benchmark.id, name):
+            continue
+        benchmarks.add(name)
+        head = (result.embedding.model, result.embedding.revision, name, result.metric.id)
+        for row in result.rows:
+            found.setdefault(
+                (*head, *row.key),
+                {
+                    **dict(zip(("model", "revision", "benchmark", "metric"), head, strict=True)),
+                    **{k: getattr(row, k) for k in ("subject", "roi", "layer", "value")},
+                    "attributes": result.embedding.attributes,
+                    "simulated": result.simulated,
+                },
+            )
+    if not found:
+        raise ResultError(
+            f"no result of {', '.join(metrics)} below {str(root)!r}; there are {sorted(known) or 'none'}."
+        )
+    if len(benchmarks) > 1:
+        raise InputError(f"the results are of {', '.join(sorted(benchmarks))}, which do not mix; name one (benchmark).")
+    missing = [m for m in metrics if m not in {row["metric"] for row in found.values()}]
+    if missing:
+        raise ResultError(f"no result of {', '.join(missing)} below {str(root)!r}; there are {sorted(known)}.")
+    return pd.DataFrame(list(found.values()))
+
+
+def _scores_by_unit(
+    scores: pd.DataFrame,
+    metrics: Sequence[str],
+    unit: str,
+    rois: Sequence[str] | None,
+    subjects: Sequence[str] | None,
+) -> pd.DataFrame:
+    for name, wanted in (("roi", rois), ("subject", subjects)):
+        for one in wanted or ():
+            if one not in set(scores[name]):
+                raise ChoiceError(f"no result has the {name} {one!r}.{near_names(one, sorted(set(scores[name])))}")
+        if wanted is not None:
+            scores = scores[scores[name].isin(list(wanted))]
+    rows = scores[(scores["layer"] == SELECTED) == (unit == "model")]
+    keys = ["model", "revision"] if unit == "model" else ["model", "revision", "layer"]
+    across = ["metric", "subject", "roi"]
+    cells = rows.set_index([*keys, *across])["value"].astype(float).unstack(across)
+    # a unit that lacks one of the cells has no mean
+    means = {metric: cells[metric].to_numpy(dtype=float).mean(axis=1) for metric in metrics}
+    order = pd.MultiIndex.from_frame(rows[keys].drop_duplicates())
+    table = pd.DataFrame(means, index=cells.index).reindex(order).reset_index()
+    known = scores.drop_duplicates(["model", "revision"]).set_index(["model", "revision"])["attributes"]
+    attributes = pd.DataFrame([known[m, r] for m, r in zip(table["model"], table["revision"], strict=True)])
+    plain = [c for c in attributes if c not in table and attributes[c].map(_is_plain).all()]
+    return pd.concat([table, attributes[plain]], axis=1)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | bool | int | float)
+
+
+def property_rows(root: str | Path, properties: Sequence[str], stimuli: str | None) -> pd.DataFrame:
+    """Return the rows of property files of embeddings: model, revision, layer, property, scale, value, n_stimuli."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    known: set[str] = set()
+    for _, result in iter_properties(root):  # clean before dirty
+        source = result.source
+        known.add(result.property.id)
+        on = source.folders[-1]
+        if source.kind != "embeddings" or result.property.id not in properties:
+            continue
+        if stimuli is not None and stimuli not in (source.stimulus_set, on):
+            continue
+        for row in result.rows:
+            key: dict[str, Any] = {
+                "model": source.name,
+                "revision": source.part[0],
+                "stimulus_set": on,
+                "layer": row.part,
+            }
+            key |= {"property": result.property.id, "scale": row.scale}
+            found.setdefault(tuple(key.values()), {**key, "value": row.value, "n_stimuli": row.n_stimuli})
+    there = {row["property"] for row in found.values()}
+    missing = [name for name in properties if name not in there]
+    if missing:
+        raise ResultError(
+            f"no property {', '.join(missing)} of embeddings below {str(root)!r}; there are {sorted(known) or 'none'}. "
+            "Measure it with `brainalign geometry MODEL --stimuli SET --results DIR`."
+        )
+    rows = pd.DataFrame(list(found.values()))
+    _require_one(rows["stimulus_set"], "stimulus sets", "stimuli")
+    _require_one(rows["n_stimuli"], "numbers of stimuli", "n_stimuli, when measuring")
+    return rows
+
+
+def _require_one(values: Iterable[Any], what: str, option: str) -> None:
+    there = sorted(set(values))
+    if len(there) > 1:
+        shown = ", ".join(map(str, there[:6]))
+        raise InputError(
+            f"the properties were measured on several {what} ({shown}), which do not compare; name one ({option})."
+        )
+
+
+def _one_layer(rows: pd.DataFrame, layer: str) -> pd.DataFrame:
+    """Return the rows of one layer of each model."""
+    parts: list[pd.DataFrame] = []
+    for (model, revision), of in rows.groupby(["model", "revision"], sort=False):
+        names = list(dict.fromkeys(of["layer"]))
+        chosen = names[-1:] if layer == LAST else [n for n in names if n == layer or fnmatch(n, layer)]
+        if len(chosen) != 1:
+            raise InputError(
+                f"{len(chosen)} layers of {model}@{revision} match {layer!r}; one layer stands for a model, of {names}."
+            )
+        parts.append(of[of["layer"] == chosen[0]])
+    chosen_rows: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return chosen_rows
+
+
+def _wide(rows: pd.DataFrame, properties: Sequence[str]) -> pd.DataFrame:
+    named = rows.assign(
+        column=[p if pd.isna(k) else at_scale(p, k) for p, k in zip(rows["property"], rows["scale"], strict=True)]
+    )
+    keys = ["model", "revision", "layer"]
+    wide = (
+        named.drop_duplicates([*keys, "column"]).set_index([*keys, "column"])["value"].astype(float).unstack("column")
+    )
+    order = [c for p in properties for c in dict.fromkeys(named.loc[named["property"] == p, "column"])]
+    return pd.DataFrame(wide[order].reset_index())
