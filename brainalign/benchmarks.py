@@ -53,7 +53,8 @@ class Benchmark(BaseModel):
     blocks : int
         Largest number of stimulus blocks that the jackknife leaves out.
     n_permutations, encoding_permutations, half_samples : int
-        Permutations of symmetric measures and of encoding (refitted), and half-samples for mutual kNN.
+        Permutations of measures that fit nothing, permutations of those that do (encoding and what is made of it,
+        refitted for each), and half-samples for measures that are not smooth.
     metrics : tuple of metric ids
     aggregation : Aggregation
     seed : int

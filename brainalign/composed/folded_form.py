@@ -18,13 +18,16 @@ __all__ = ["FoldedForm", "FoldedMatrix"]
 
 IndexArray = npt.NDArray[np.intp]
 
+LEAST_TESTED = 3  # stimuli that have an RDM
+
 
 @dataclass(frozen=True)
 class FoldedMatrix:
-    """A matrix (n, p) and the fold in which each stimulus is tested."""
+    """A matrix (n, p), the fold in which each stimulus is tested, and the source of each stimulus."""
 
     values: npt.NDArray[Any]
     fold: IndexArray
+    source: IndexArray
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class FoldedForm(RecomputedForm):
     title : str
         What errors call it.
     n_folds, seed : int
-        Of the folds, drawn when a matrix is prepared; subsets keep them.
+        Of the folds, drawn when a matrix is prepared. Subsets keep them, unless one is left with fewer than three
+        stimuli or half of its even share (where a part of the stimuli is scored on its own): then all are drawn anew.
     groups : tuple, optional
         Source of each stimulus, never on both sides of a fold.
     """
@@ -60,15 +64,23 @@ class FoldedForm(RecomputedForm):
     def prepare(self, X: Any, *, name: str = "X") -> FoldedMatrix:
         """Draw the folds of a matrix (n, p)."""
         matrix = to_numpy(as_matrix(X, name=name))
-        fold = np.zeros(len(matrix), dtype=np.intp)
-        groups = None if self.groups is None else list(self.groups)
-        for number, (_, test) in enumerate(make_folds(len(matrix), self.n_folds, groups, self.seed)):
-            fold[test] = number
-        return FoldedMatrix(matrix, fold)
+        source = np.arange(len(matrix)) if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
+        return FoldedMatrix(matrix, self._draw(source), source)
 
     def restrict(self, a: FoldedMatrix, rows: IndexArray) -> FoldedMatrix:
-        """Return these stimuli only, each in the fold where it was."""
-        return FoldedMatrix(a.values[rows], a.fold[rows])
+        """Return these stimuli only, each in the fold where it was if enough are left in every fold."""
+        fold, source = a.fold[rows], a.source[rows]
+        fewest = int(np.bincount(fold, minlength=self.n_folds).min())
+        if fewest < max(LEAST_TESTED, len(fold) / (2 * self.n_folds)):
+            fold = self._draw(source)
+        return FoldedMatrix(a.values[rows], fold, source)
+
+    def _draw(self, source: IndexArray) -> IndexArray:
+        fold = np.zeros(len(source), dtype=np.intp)
+        groups = None if self.groups is None else source
+        for number, (_, test) in enumerate(make_folds(len(source), self.n_folds, groups, self.seed)):
+            fold[test] = number
+        return fold
 
     def score(self, a: FoldedMatrix, b: FoldedMatrix) -> float:
         """Fit and score, by the folds of the first side."""

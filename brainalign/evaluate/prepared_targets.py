@@ -46,7 +46,7 @@ def prepared_target(panel: Panel, metric: Metric, subject: Subject, roi: str) ->
 
 
 def _prepare(panel: Panel, metric: Metric, subject: Subject, roi: str) -> PreparedTarget:
-    form = metric.form
+    form = metric.form_for(panel.groups)
     assert form is not None, f"{metric.id} has no shared form"
     whole = form.prepare_rdm(subject.rdms[roi]) if subject.kind == "rdms" else form.prepare(subject.matrix(roi))
     folds = [(form.restrict(whole, rest), form.restrict(whole, part)) for rest, part in panel.selection_folds]

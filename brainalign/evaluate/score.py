@@ -166,7 +166,7 @@ class _Run:
                 cells = [part.cells[metric.id] for part in parts]
                 out[metric.id] = self.write(metric, cells, neuroids, time.perf_counter() - started)
         for metric in metrics:
-            if metric.family == "similarity":
+            if metric.family != "encoding":
                 started = time.perf_counter()
                 cells = [similarity_cells(panel, metric, ticker(metric.id)) for panel in self.panels]
                 out[metric.id] = self.write(metric, cells, None, time.perf_counter() - started)

@@ -79,7 +79,7 @@ def similarity_cells(panel: Panel, metric: Metric, tick: Callable[[int], None] =
     What these data leave undefined is a cell without a value and with the reason.
     Cost: one preparation for each layer and ROI; scores, intervals and nulls are products of what was prepared.
     """
-    form = metric.form
+    form = metric.form_for(panel.groups)
     assert form is not None, f"{metric.id} has no shared form"
     try:
         return _similarity_cells(panel, metric, form, tick)
@@ -95,7 +95,7 @@ def similarity_cells(panel: Panel, metric: Metric, tick: Callable[[int], None] =
 
 
 def _similarity_cells(panel: Panel, metric: Metric, form: PairForm, tick: Callable[[int], None]) -> list[Cell]:
-    permutations = _permutations(panel)
+    permutations = _permutations(panel, metric)
     targets, cells = _targets(panel, metric, form)
     names, known = list(panel.layers), []
     size = max(1, GRAM_BUDGET // (8 * panel.n**2))
@@ -117,7 +117,7 @@ def _similarity_cells(panel: Panel, metric: Metric, form: PairForm, tick: Callab
             some = None if spreads is None else spreads[t]
             cells += _layer_cells(panel, metric, form, batch, prepared, target, permutations, left_out[t], some)
             tick(len(batch))
-        _score_folds(panel, form, prepared, targets)
+        _score_folds(panel, metric, form, prepared, targets)
     if not known:
         return cells + _undefined(panel, metric, targets, SELECTED, UndefinedError("no layer has a score"))
     return cells + _selected_cells(panel, metric, form, known, targets)
@@ -128,9 +128,11 @@ def _undefined(panel: Panel, metric: Metric, targets: list[_Target], layer: str,
     return [undefined_cell(about, len(panel.blocks), error) for about in described]
 
 
-def _permutations(panel: Panel) -> IndexArray | None:
+def _permutations(panel: Panel, metric: Metric, rows: IndexArray | None = None) -> IndexArray | None:
+    """Permutations of all stimuli or of some; as many as encoding has where a measure fits models for each."""
+    bench = panel.benchmark
     try:
-        return panel.permutations(panel.benchmark.n_permutations)
+        return panel.permutations(bench.encoding_permutations if metric.fits else bench.n_permutations, rows)
     except UndefinedError:
         return None
 
@@ -192,12 +194,12 @@ def _layer_cells(
     return cells
 
 
-def _score_folds(panel: Panel, form: PairForm, prepared: list[Any], targets: list[_Target]) -> None:
+def _score_folds(panel: Panel, metric: Metric, form: PairForm, prepared: list[Any], targets: list[_Target]) -> None:
     for f, (rest, part) in enumerate(panel.selection_folds):
         on_rest = [form.restrict(a, rest) for a in prepared]
         on_part = [form.restrict(a, part) for a in prepared]
         blocks = _blocks_within(panel, part)
-        permutations = _fold_permutations(panel, part)
+        permutations = _permutations(panel, metric, part)
         left_out = _left_out(form, on_part, [target.folds[f].prepared_part for target in targets], blocks, len(part))
         for t, target in enumerate(targets):
             fold = target.folds[f]
@@ -225,13 +227,6 @@ def _left_out(form: PairForm, layers: list[Any], targets: list[Any], blocks: lis
     else:
         out[:, :, touched] = left_out_of_all(form, layers, targets, some, n)
     return out
-
-
-def _fold_permutations(panel: Panel, rows: IndexArray) -> IndexArray | None:
-    try:
-        return panel.permutations(panel.benchmark.n_permutations, rows)
-    except UndefinedError:
-        return None
 
 
 def _selected_cells(

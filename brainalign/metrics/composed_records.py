@@ -7,12 +7,10 @@ from typing import Any
 
 from brainalign.composed import linear_predictivity, reweighted_rsa, versa
 from brainalign.composed.folded_form import FoldedForm
-from brainalign.metrics.record import Metric, of_form, unknown, zero
+from brainalign.metrics.record import POINTS, Metric, of_form, unknown, zero
 
 __all__ = ["composed_records"]
 
-# two bare matrices: a benchmark, which shares one decomposition between targets, does not take them
-MATRICES = frozenset({"matrices"})
 LINEAR = frozenset({"translation", "scale", "permutation"})
 
 
@@ -61,7 +59,7 @@ def _record(
         bounds=(-1.0, 1.0),
         chance=zero,
         invariances=LINEAR,
-        applies_to=MATRICES,
+        applies_to=POINTS,
         identity=unknown,
         symmetric=symmetric,
         unasked=lambda n_stimuli, p, q: n_stimuli <= 200 and max(p, q) <= 1000,

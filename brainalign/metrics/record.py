@@ -98,6 +98,11 @@ class Metric:
         """Whether larger values are more aligned."""
         return not self.direction.startswith("lower")
 
+    @property
+    def fits(self) -> bool:
+        """Whether every score is one of fitted models, so that permutations cost a fit each."""
+        return self.form is None or isinstance(self.form, FoldedForm)
+
     def form_for(self, groups: Any) -> PairForm | None:
         """Return the shared form, with folds that keep ``groups`` whole where it has folds."""
         return self.form.grouped(groups) if groups is not None and isinstance(self.form, FoldedForm) else self.form

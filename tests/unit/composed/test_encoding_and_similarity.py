@@ -122,6 +122,15 @@ def test_subsets_keep_their_folds_and_groups_stay_whole():
     assert resample("encoding.predictivity.mutual", X, Y, groups=source).estimate == kept.score
 
 
+def test_a_part_that_empties_a_fold_draws_its_own():
+    source = np.repeat(np.arange(30), 2)
+    form = METRICS["encoding.versa"].form.grouped(source)
+    prepared = form.prepare(np.random.default_rng(5).normal(size=(60, 3)))
+    part = form.restrict(prepared, np.flatnonzero(prepared.fold < 3))
+    assert np.bincount(part.fold, minlength=5).min() >= 6
+    assert all(len(set(part.fold[part.source == s])) == 1 for s in set(part.source.tolist()))
+
+
 def test_what_cannot_be_computed_is_named(pair):
     X, Y = pair
     with pytest.raises(InputError, match="components=0"):

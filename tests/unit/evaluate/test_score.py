@@ -8,10 +8,12 @@ import pytest
 
 import brainalign as ba
 from brainalign.benchmarks import Benchmark
+from brainalign.composed import versa
 from brainalign.encoding import EncodingPlan
 from brainalign.errors import ChoiceError, ResponseKindError, ResultConflictError
 from brainalign.evaluate import Results
 from brainalign.evaluate.panels import load_panels
+from brainalign.metrics import METRICS
 from brainalign.results import read_blocks, read_neuroids
 from brainalign.stats import jackknife_se, make_blocks
 from brainalign.store import Store
@@ -278,3 +280,37 @@ def test_a_region_that_a_subject_lacks_is_no_cell_unless_it_is_asked_for(tmp_pat
     store.put_responses("toy", "v1", "one", bare, options={"noise": 2.0}, replace=True)
     table = ba.score(MODEL, BENCHMARK, store, metrics=["cka.linear.debiased"]).table
     assert sorted(set(table["roi"])) == ["IT", "V1"]
+
+
+QUICK = {"blocks": 10, "n_permutations": 20, "encoding_permutations": 20, "half_samples": 20}
+FITTED = [name for name, metric in METRICS.items() if metric.family == "composed"]
+
+
+@pytest.mark.parametrize(
+    "name", [*FITTED, *(pytest.param(name, marks=pytest.mark.slow) for name in METRICS if name not in FITTED)]
+)
+def test_a_benchmark_takes_every_metric(name: str, tmp_path: Path) -> None:
+    # half of one of two parts must hold the most neighbours
+    n_stimuli = 60 if name in FITTED or name == "gromov-wasserstein" else 240
+    store = make_toy_store(tmp_path, n_stimuli=n_stimuli, subjects=("one",))
+    bench = Benchmark(id="all", dataset="toy", rois=("V1",), groups="group", metrics=(name,), **QUICK)
+    table = ba.score(MODEL, bench, store, results=tmp_path).table
+    assert table["layer"].tolist() == ["signal|mean", "noise|mean", "selected"]
+    assert table["value"].notna().all()
+    # the best over all pairings is the same whatever the pairing is
+    assert table["p"].notna().all() == (name != "gromov-wasserstein")
+    signal, noise, _ = table["value"] if METRICS[name].higher_is_better else -table["value"]
+    assert signal > noise
+    if name in FITTED:
+        assert (table["n_permutations"] == 20).all()
+        assert (table["low"] < table["high"]).all()
+
+
+def test_a_benchmark_keeps_sources_whole_where_a_measure_fits(tmp_path: Path) -> None:
+    store = make_toy_store(tmp_path, n_stimuli=60, subjects=("one",))
+    bench = Benchmark(id="g", dataset="toy", rois=("V1",), groups="group", metrics=("encoding.versa",), **QUICK)
+    table = ba.score(MODEL, bench, store).table
+    panel = load_panels(MODEL, bench, store)[0]
+    X, Y = panel.layers["signal|mean"], panel.subjects[0].matrix("V1")
+    assert table["value"][0] == pytest.approx(versa(X, Y, groups=panel.groups))
+    assert table["value"][0] != pytest.approx(versa(X, Y), abs=1e-9)
