@@ -7,6 +7,7 @@ probing, choosing, pooling, batching and streaming know one kind of network only
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ __all__ = ["Engine", "channels_first", "file_sha256"]
 See = Callable[[str, Any], None]
 
 
-class Engine(nn.Module):
+class Engine(nn.Module, ABC):
     """A network whose layers are names and not submodules.
 
     A subclass gives :meth:`run`, :meth:`layer_names` and :meth:`content`. Activations carry the stimuli first, and
@@ -34,17 +35,17 @@ class Engine(nn.Module):
         self._asked: tuple[str, ...] | None = ()
         self._see: See | None = None
 
+    @abstractmethod
     def layer_names(self) -> list[str]:
         """Names of all layers in the order in which they are computed; empty where only running shows them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, inputs: torch.Tensor, names: Sequence[str] | None) -> Mapping[str, torch.Tensor]:
         """Compute the layers named, in order; ``None``: all; none named: the last."""
-        raise NotImplementedError
 
+    @abstractmethod
     def content(self) -> str:
         """Text or hash that changes with whatever decides the activations, preprocessing apart."""
-        raise NotImplementedError
 
     @contextmanager
     def observed(self, names: Sequence[str] | None, see: See) -> Iterator[None]:

@@ -10,7 +10,6 @@ from torch import nn
 
 from brainalign.arrays import parse_memory
 from brainalign.errors import ChoiceError, InputError, near_names
-from brainalign.models.folding import folded
 from brainalign.models.forward import at_inference
 from brainalign.models.network import Given, Network
 from brainalign.models.pooling import parse_pooling
@@ -107,8 +106,9 @@ def embed(
     -----
     Embeddings of one model, revision and stimulus set are one entry. Asked for layers that are all there, it returns
     at once. Asked for others, it writes the entry anew with the union, in one forward pass an image and with the batch
-    size of before, so that what was there keeps its bits. Another ``dtype``, or another ``seed`` for a projection
-    that is there, is refused.
+    size and the folding of before, so that what was there keeps its bits (all but the last ones, where a new layer is
+    a convolution or batch norm that ran as one with its neighbour before). Another ``dtype``, or another ``seed`` for
+    a projection that is there, is refused.
     """
     if dtype not in _DTYPES:
         raise ChoiceError(f"unknown dtype {dtype!r}." + near_names(dtype, _DTYPES))
@@ -136,10 +136,7 @@ def embed(
         run.choose(request)
         if stored is not None and stored.fits and set(run.plan) <= set(stored.keys):
             return found
-        observed = {layer.module for layer, _ in run.plan.values()}
-        pairs = network.norms_after_convolutions if fold_norms else ()
-        run.fold_norms = bool(pairs)
-        with folded(network.module, pairs, observed=observed):
+        with run.folding(fold_norms):
             run.batch(batch_size, parse_memory(max_memory))
             run.write(store, stimuli, dtype=dtype, request=request, progress=progress)
     return found

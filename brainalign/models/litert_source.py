@@ -18,9 +18,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from brainalign.errors import ModelError
 from brainalign.models.engine import Engine, channels_first, file_sha256
-from brainalign.models.network import Network, described_transform
+from brainalign.models.network import Network
 from brainalign.models.preprocess import Preprocessing
-from brainalign.models.request import ModelRequest
+from brainalign.models.request import ModelRequest, engine_network
 
 __all__ = ["LiteRTEngine", "load"]
 
@@ -40,20 +40,13 @@ def load(asked: ModelRequest) -> Network:
         given: Any = Preprocessing(size=engine.size, resize_to=round(engine.size * 8 / 7), interpolation="bilinear")
     else:
         given = asked.required_preprocessing(name, "its input is floating-point, of unknown scale")
-    transform, description = described_transform(given, model=name)
-    return Network(
-        id=name,
-        module=engine,
-        preprocess=transform,
-        preprocessing=description,
-        attributes={
-            "family": path.stem.split("_")[0],
-            "n_parameters": engine.n_parameters,
-            "pretrained": None,
-            "training_data": None,
-            "source": f"litert:{path.name}",
-            "quantized": engine.takes_pixels,
-        },
+    return engine_network(
+        name,
+        engine,
+        given,
+        family=path.stem.split("_")[0],
+        n_parameters=engine.n_parameters,
+        quantized=engine.takes_pixels,
     )
 
 

@@ -13,8 +13,8 @@ import torch
 
 from brainalign.errors import ModelError
 from brainalign.models.engine import Engine, file_sha256
-from brainalign.models.network import Network, described_transform
-from brainalign.models.request import ModelRequest
+from brainalign.models.network import Network
+from brainalign.models.request import ModelRequest, engine_network
 
 __all__ = ["OnnxEngine", "load"]
 
@@ -32,21 +32,8 @@ def load(asked: ModelRequest) -> Network:
     path = asked.file("a file written by torch.onnx.export or another exporter")
     name = f"onnx:{path.name}"
     given = asked.required_preprocessing(name, "an ONNX file does not say what its images look like")
-    transform, description = described_transform(given, model=name)
     engine = OnnxEngine(path)
-    return Network(
-        id=name,
-        module=engine,
-        preprocess=transform,
-        preprocessing=description,
-        attributes={
-            "family": engine.graph_name,
-            "n_parameters": engine.n_parameters,
-            "pretrained": None,
-            "training_data": None,
-            "source": f"onnx:{path.name}",
-        },
-    )
+    return engine_network(name, engine, given, family=engine.graph_name, n_parameters=engine.n_parameters)
 
 
 class OnnxEngine(Engine):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from brainalign.errors import ModelError, UnknownModelError
+from brainalign.models.engine import Engine
 from brainalign.models.network import Given, Network, described_transform
 
-__all__ = ["ModelRequest", "needs_leave", "random_or_file"]
+__all__ = ["ModelRequest", "engine_network", "needs_leave", "random_or_file"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,20 @@ class ModelRequest:
             return network
         transform, description = described_transform(self.preprocessing, model=network.id)
         return network.prepared(transform, description)
+
+
+def engine_network(name: str, engine: Engine, given: Given, *, family: str, n_parameters: int, **more: Any) -> Network:
+    """Return the network of a file that holds a compiled graph, of whose training nothing is known."""
+    transform, description = described_transform(given, model=name)
+    attributes = {
+        "family": family,
+        "n_parameters": n_parameters,
+        "pretrained": None,
+        "training_data": None,
+        "source": name,
+        **more,
+    }
+    return Network(name, engine, transform, description, attributes)
 
 
 def random_or_file(weights: str) -> tuple[bool, Path | None]:

@@ -25,6 +25,7 @@ class Stored:
     dtype: str
     fits: bool
     batching: Batching | None
+    fold_norms: bool
     requests: tuple[dict[str, Any], ...]
 
     def refuse_other_dtype(self, dtype: str) -> None:
@@ -56,6 +57,7 @@ def read_stored(store: Store, model: str, revision: str, stimuli: str) -> Stored
         dtype=str(extraction["dtype"]),
         fits=_same_rows(there, store.stimuli(stimuli)),
         batching=Batching(int(extraction["batch_size"]), str(extraction["memory_format"])),
+        fold_norms=bool(extraction.get("fold_norms", False)),
         requests=tuple(there.attrs.get("provenance", {}).get("requests", ())),
     )
 

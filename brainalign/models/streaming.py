@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 
 from brainalign.errors import ActivationError, InputError, ModelError, NonFiniteError
 from brainalign.models.batching import Batching, image_bytes, largest_batch, settle
+from brainalign.models.folding import folded
 from brainalign.models.forward import Forward
 from brainalign.models.layers import Layer, probe_layers
 from brainalign.models.network import Network
@@ -63,6 +64,13 @@ class Extraction:
                 )
             self.plan.setdefault(key, (layer, bound))
         self.plan = dict(sorted(self.plan.items(), key=lambda item: (item[1][0].order, item[0])))
+
+    def folding(self, asked: bool) -> AbstractContextManager[None]:
+        """Fold batch norms while the context lasts: as asked, or as the entry that is there was made."""
+        wanted = asked if self.stored is None else self.stored.fold_norms
+        pairs = self.network.norms_after_convolutions if wanted else ()
+        self.fold_norms = bool(pairs)
+        return folded(self.network.module, pairs, observed={layer.module for layer, _ in self.plan.values()})
 
     def batch(self, asked: int | None, max_memory: int) -> None:
         """Settle how many images go into a forward pass."""

@@ -16,8 +16,8 @@ import torch
 from brainalign.errors import ModelError
 from brainalign.models.engine import Engine, file_sha256
 from brainalign.models.layers import first_tensor
-from brainalign.models.network import Network, described_transform
-from brainalign.models.request import ModelRequest
+from brainalign.models.network import Network
+from brainalign.models.request import ModelRequest, engine_network
 
 __all__ = ["ScriptEngine", "load"]
 
@@ -39,20 +39,9 @@ def load(asked: ModelRequest) -> Network:
             script = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{path} is no TorchScript archive: {str(error).splitlines()[0][:200]}") from error
-    transform, description = described_transform(given, model=name)
-    return Network(
-        id=name,
-        module=ScriptEngine(script.eval(), file_sha256(path)),
-        preprocess=transform,
-        preprocessing=description,
-        attributes={
-            "family": str(script.original_name),
-            "n_parameters": sum(p.numel() for p in script.parameters()),
-            "pretrained": None,
-            "training_data": None,
-            "source": f"torchscript:{path.name}",
-        },
-    )
+    engine = ScriptEngine(script.eval(), file_sha256(path))
+    n_parameters = sum(p.numel() for p in script.parameters())
+    return engine_network(name, engine, given, family=str(script.original_name), n_parameters=n_parameters)
 
 
 class ScriptEngine(Engine):

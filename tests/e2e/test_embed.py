@@ -420,6 +420,13 @@ def test_folded_norms_are_recorded_and_change_rounding_only(store, shared_data):
     for layer in plain.data_vars:
         expected = plain[layer].values
         assert np.abs(there[layer].values - expected).max() < 1e-5 * np.abs(expected).max()
+    # another layer later, with folding left away: what is there keeps its bits
+    embed(load_network("efficientnet-lite0").renamed("folded"), "v4", store, layers="_blocks.1", batch_size=4)
+    again = store.embeddings(name, stimuli="v4")
+    assert again.attrs["extraction"]["fold_norms"] is True
+    assert "_blocks.1|mean" in again
+    for layer in there.data_vars:
+        np.testing.assert_array_equal(again[layer].values, there[layer].values)
 
 
 @pytest.mark.slow

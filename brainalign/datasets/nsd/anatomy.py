@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class Family:
 
 
 @dataclass
-class Anatomy:
+class Anatomy(ABC):
     """Maps of one subject in one space, over the places of its betas.
 
     Attributes
@@ -72,9 +72,9 @@ class Anatomy:
     _families: dict[str, Family] = field(default_factory=dict)
 
     @property
+    @abstractmethod
     def size(self) -> int:
         """Number of places."""
-        raise NotImplementedError
 
     def families(self) -> list[str]:
         """Families whose files are there, in the order of the manifest, then others by name."""
@@ -107,33 +107,33 @@ class Anatomy:
         """Let go of the families that were read: at 1 mm they take some 200 MB."""
         self._families.clear()
 
-    @cached_property
+    @property
+    @abstractmethod
     def ncsnr(self) -> Array | None:
         """Noise-ceiling signal-to-noise ratio of every place as the dataset ships it, NaN outside; None if absent."""
-        raise NotImplementedError
 
-    @cached_property
+    @property
+    @abstractmethod
     def brain(self) -> BoolArray:
         """Places of the brain."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tval(self, family: str) -> Array:
         """Return the t map of a localiser family (``floc-faces``, …)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def coordinates(self, places: npt.NDArray[np.int64]) -> dict[str, Array]:
         """Return where each place lies: x, y, z, or vertex and hemisphere."""
-        raise NotImplementedError
 
+    @abstractmethod
     def attrs(self) -> dict[str, Any]:
         """Return what is needed to put values back on the grid."""
-        raise NotImplementedError
 
-    def _folder(self) -> Path:
-        raise NotImplementedError
+    @abstractmethod
+    def _folder(self) -> Path: ...
 
-    def _on_disk(self) -> set[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def _on_disk(self) -> set[str]: ...
 
-    def _labels_of(self, name: str) -> LabelArray:
-        raise NotImplementedError
+    @abstractmethod
+    def _labels_of(self, name: str) -> LabelArray: ...
