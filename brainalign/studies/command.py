@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import Any
 import pandas as pd
 
 from brainalign.datasets.matrices import load_table
-from brainalign.errors import InputError
+from brainalign.errors import InputError, UndefinedError
 from brainalign.metrics import METRICS
 from brainalign.metrics.properties import PROPERTIES
 from brainalign.metrics.property_curves import CURVES
 from brainalign.studies.columns import column, source_of
 from brainalign.studies.contrasts import Contrast, contrast
 from brainalign.studies.joined import Joint, at_scale, results_and_properties
-from brainalign.studies.relations import Judged, judge, relate_all
+from brainalign.studies.relations import Judged, grid_of, judge, relate_pairs
 
 __all__ = ["Related", "contrast_source", "relate_source"]
 
@@ -75,12 +76,12 @@ def relate_source(
     )
     options: dict[str, Any] = {"group": group, "covariates": covariates, "n_permutations": n_permutations, "seed": seed}
     at = {name: _at(joint, name, scale) for name in (*x, *checks)}
-    grid = relate_all(joint.table, x=[at[name] for name in x], y=y, **options)
-    found = Related(grid, notes=joint.notes)
+    pairs = relate_pairs(joint.table, x=[at[name] for name in x], y=y, **options)
+    found = Related(grid_of(pairs), notes=joint.notes)
     model = "model" if unit == "layer" and "model" in joint.table else None
-    for row, (one, other) in enumerate((one, other) for one in x for other in y):
-        if grid["reason"].iloc[row] is not None:
-            found.sentences.append(f"{one} and {other}: {grid['reason'].iloc[row]}")
+    for (one, other), (_, _, relation) in zip(itertools.product(x, y), pairs, strict=True):
+        if isinstance(relation, UndefinedError):
+            found.sentences.append(f"{one} and {other}: {relation}")
             continue
         judged = judge(
             joint.table,
@@ -90,6 +91,7 @@ def relate_source(
             checks=[at[name] for name in checks],
             model=model,
             unit=unit,
+            relation=relation,
             **options,
         )
         found.judged.append(_document(at[one], other, judged))

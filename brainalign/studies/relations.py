@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,9 @@ from brainalign.stats.relations import (
 )
 from brainalign.studies.columns import complete, covariate_matrix, numbers
 
-__all__ = ["Judged", "judge", "relate", "relate_all", "sentence"]
+__all__ = ["Judged", "Pair", "grid_of", "judge", "relate", "relate_all", "relate_pairs", "sentence"]
+
+Pair = tuple[str, str, Relation | UndefinedError]
 
 
 def relate(
@@ -124,16 +128,30 @@ def relate_all(
         partial_low, partial_high, partial_p, partial_p_holm, within, within_p, between, between_p, weakest (the r
         nearest to zero, or of the other sign, without one group), smallest_p, reason. Undefined is NaN with a reason.
     """
-    rows = []
-    for one in x:
-        for other in y:
-            try:
-                found = relate(
-                    table, x=one, y=other, group=group, covariates=covariates, n_permutations=n_permutations, seed=seed
-                )
-                rows.append({"x": one, "y": other, **_record(found), "reason": None})
-            except UndefinedError as undefined:
-                rows.append({"x": one, "y": other, "reason": str(undefined)})
+    return grid_of(
+        relate_pairs(table, x=x, y=y, group=group, covariates=covariates, n_permutations=n_permutations, seed=seed)
+    )
+
+
+def relate_pairs(table: pd.DataFrame, *, x: Sequence[str], y: Sequence[str], **options: Any) -> list[Pair]:
+    """Relate every property with every score: x, y, and the relation or why there is none; options as of `relate`."""
+    pairs: list[Pair] = []
+    for one, other in itertools.product(x, y):
+        try:
+            pairs.append((one, other, relate(table, x=one, y=other, **options)))
+        except UndefinedError as undefined:
+            pairs.append((one, other, undefined))
+    return pairs
+
+
+def grid_of(pairs: Sequence[Pair]) -> pd.DataFrame:
+    """Return relations as the table that `relate_all` describes."""
+    rows = [
+        {"x": one, "y": other, **_record(found), "reason": None}
+        if isinstance(found, Relation)
+        else {"x": one, "y": other, "reason": str(found)}
+        for one, other, found in pairs
+    ]
     columns = ["n", "n_groups", "n_dropped", "r", "low", "high", "p", "p_holm", "rho", "rho_p", "rho_p_holm", "partial"]
     columns += ["partial_low", "partial_high", "partial_p", "partial_p_holm", "within", "within_p", "between"]
     made = pd.DataFrame(rows).reindex(columns=["x", "y", *columns, "between_p", "weakest", "smallest_p", "reason"])
@@ -240,6 +258,7 @@ def judge(
     unit: str = "model",
     n_permutations: int = 10_000,
     seed: int = 0,
+    relation: Relation | None = None,
 ) -> Judged:
     """Relate a property with a score, with every control that the verdict needs.
 
@@ -257,13 +276,16 @@ def judge(
         Column of models, where rows are layers: only models count as independent.
     unit : str
         What a row is, for the sentence.
+    relation : Relation, optional
+        What `relate` found for these columns and options, where it is known already.
 
     Returns
     -------
     Judged
     """
     options = {"group": group, "n_permutations": n_permutations, "seed": seed}
-    relation = relate(table, x=x, y=y, covariates=covariates, **options)  # type: ignore[arg-type]
+    if relation is None:
+        relation = relate(table, x=x, y=y, covariates=covariates, **options)  # type: ignore[arg-type]
     found: dict[str, Check] = {}
     curve = None
     if scales:

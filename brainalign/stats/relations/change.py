@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as scipy_stats
 
-from brainalign.errors import UndefinedError
 from brainalign.stats.bootstrap import draw_counts
 from brainalign.stats.relations.correlation import as_columns, as_vector, partial_samples
 from brainalign.stats.relations.exchange import Exchange, p_of
-from brainalign.stats.relations.relation import N_BOOTSTRAP, correlation_null
+from brainalign.stats.relations.relation import N_BOOTSTRAP, correlation_null, half_width
 from brainalign.stats.resampling import Interval
 
 __all__ = ["Change", "change_given"]
@@ -79,12 +76,8 @@ def change_given(
     after, null_after, _ = correlation_null(one, other, both, exchange, **draws)
     counts = draw_counts(len(one), N_BOOTSTRAP, groups=groups, seed=seed)
     drawn = partial_samples(one, other, Z, counts) - partial_samples(one, other, both, counts)
-    drawn = drawn[np.isfinite(drawn)]
-    if len(drawn) < N_BOOTSTRAP / 2:
-        raise UndefinedError("more than half of the bootstrap samples leave no spread: no interval is known.")
-    n_groups = len(exchange.labels) or len(one)
-    se = float(drawn.std(ddof=1)) * math.sqrt(n_groups / (n_groups - 1))
-    half = float(scipy_stats.t.ppf(0.975, n_groups - 1)) * se
+    n_groups = exchange.n_independent
+    se, half = half_width(drawn, n_groups)
     middle = before - after
     return Change(
         before=before,

@@ -89,6 +89,11 @@ class Exchange:
         return [np.flatnonzero(self.of_unit == g) for g in range(max(1, len(self.labels)))]
 
     @property
+    def n_independent(self) -> int:
+        """Number of families, or of units where there are none."""
+        return len(self.labels) or self.n
+
+    @property
     def levels(self) -> tuple[str, ...]:
         """Levels at which something can be exchanged."""
         possible = []

@@ -23,7 +23,7 @@ from brainalign.stats.relations.correlation import (
 from brainalign.stats.relations.exchange import Exchange, Rearranged, p_of
 from brainalign.stats.resampling import Interval
 
-__all__ = ["Level", "Relation", "correlation_null", "relation_of"]
+__all__ = ["Level", "Relation", "correlation_null", "correlations_with", "half_width", "relation_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -154,7 +154,7 @@ def relation_of(
     r, null, drawn = correlation_null(one, other, none, exchange, **draws)
     rho, rho_null, _ = correlation_null(ranks(one), ranks(other), none, exchange, **draws)
     counts = draw_counts(len(one), N_BOOTSTRAP, groups=groups, seed=seed)
-    n_groups = len(exchange.labels) or len(one)
+    n_groups = exchange.n_independent
     partial = partial_p = partial_interval = None
     if Z.shape[1]:
         partial, partial_null, _ = correlation_null(one, other, Z, exchange, **draws)
@@ -246,11 +246,22 @@ def _plain_r(x: FloatArray, y: FloatArray) -> float:
 def _interval(r: float, drawn: FloatArray, n_groups: int, level: float = 0.95) -> Interval:
     """Interval of a correlation from bootstrap samples, symmetric in Fisher's z."""
     limit = 1 - np.finfo(np.float64).eps
-    z = np.arctanh(np.clip(drawn[np.isfinite(drawn)], -limit, limit))
-    if len(z) < len(drawn) / 2:
-        raise UndefinedError("more than half of the bootstrap samples leave no spread: no interval is known.")
-    se = float(z.std(ddof=1)) * math.sqrt(n_groups / (n_groups - 1))
-    half = float(scipy_stats.t.ppf(0.5 + level / 2, n_groups - 1)) * se
+    se, half = half_width(np.arctanh(np.clip(drawn, -limit, limit)), n_groups, level)
     centre = math.atanh(min(max(r, -limit), limit))
     low, high = math.tanh(centre - half), math.tanh(centre + half)
     return Interval(r, min(low, r), max(high, r), se * (1 - r * r), level, "cluster bootstrap", n_groups - 1)
+
+
+def half_width(drawn: FloatArray, n_groups: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the standard error of bootstrap samples of whole groups, and half of the interval by Student's t.
+
+    Raises
+    ------
+    UndefinedError
+        If more than half of the samples are NaN.
+    """
+    finite = drawn[np.isfinite(drawn)]
+    if len(finite) < len(drawn) / 2:
+        raise UndefinedError("more than half of the bootstrap samples leave no spread: no interval is known.")
+    se = float(finite.std(ddof=1)) * math.sqrt(n_groups / (n_groups - 1))
+    return se, float(scipy_stats.t.ppf(0.5 + level / 2, n_groups - 1)) * se
