@@ -24,14 +24,11 @@ from brainalign.evaluate.panels import Panel, Subject, absent_ceiling
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling
 from brainalign.stats.ceilings import noise_variances
-from brainalign.stats.resampling import pairs_of_blocks
 
 __all__ = ["EncodingCells", "encoding_cells", "stack_targets"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
-
-PAIRS = 50  # of blocks, left out together
 
 
 @dataclass
@@ -203,10 +200,6 @@ def _permutations(panel: Panel) -> IndexArray | None:
         return None
 
 
-def _pairs(panel: Panel) -> IndexArray:
-    return pairs_of_blocks(panel.blocks, panel.folds, limit=PAIRS, seed=panel.benchmark.seed)
-
-
 def _mean_over(values: FloatArray, columns: IndexArray) -> FloatArray:
     """Mean over neuroids on the last axis; NaN where there is none."""
     if not len(columns):
@@ -226,7 +219,7 @@ def _layer_scores(
     inner = np.nan_to_num(fit.inner_r2)  # a neuroid constant in one fold's training rows is predicted by its mean
     scores = [_LayerScores(_mean_over(inner, target.included), {}, {}, {}) for target in targets]
     quantities = [str(metric.quantity) for metric in metrics]
-    together = [np.concatenate([panel.blocks[a], panel.blocks[b]]) for a, b in _pairs(panel)]
+    together = [np.concatenate([panel.blocks[a], panel.blocks[b]]) for a, b in panel.block_pairs]
     without = fit.leave_blocks_out([*panel.blocks, *together], quantity=quantities)
     for quantity, left_out in zip(quantities, np.nan_to_num(without), strict=True):
         # responses that do not vary in one fold score 0 there, as in the null
@@ -303,7 +296,7 @@ def _cell(
     sizes = [len(block) for block in panel.blocks]
     calibrated, reasons = calibrate_or_reason(value, null, None)
     alone, together = left_out[: len(sizes)], left_out[len(sizes) :]
-    interval = interval_or_none(value, alone, sizes, panel.n, panel.benchmark.level, _pairs(panel), together)
+    interval = interval_or_none(value, alone, sizes, panel.n, panel.benchmark.level, panel.block_pairs, together)
     return Cell(
         **about, value=value, left_out=alone, interval=interval, null=calibrated, choice=choice, reasons=reasons
     )

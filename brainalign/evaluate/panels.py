@@ -15,12 +15,15 @@ from brainalign.datasets.splits import load_split
 from brainalign.encoding import make_folds
 from brainalign.errors import BrainalignError, ChoiceError, UndefinedError, near_names
 from brainalign.stats import Ceiling, Repeats, as_repeats, draw_permutations, make_blocks
+from brainalign.stats.resampling import pairs_of_blocks
 from brainalign.store import Store, average_repeats, join
 
 __all__ = ["Panel", "Subject", "load_panels"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
+
+BLOCK_PAIRS = 50
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ class Panel:
         if self.split is not None:
             return make_folds(self.n, self.split, groups=self.groups)
         return make_folds(self.n, self.benchmark.folds, groups=self.groups, seed=self.benchmark.seed)
+
+    @cached_property
+    def block_pairs(self) -> IndexArray:
+        """Pairs of blocks that are left out together where a score is cross-validated."""
+        return pairs_of_blocks(self.blocks, self.folds, limit=BLOCK_PAIRS, seed=self.benchmark.seed)
 
     @cached_property
     def selection_folds(self) -> list[tuple[IndexArray, IndexArray]]:
