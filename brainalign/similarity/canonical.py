@@ -123,7 +123,9 @@ class CcaForm(RecomputedForm):
         products = a.basis.T @ b.basis
         if self.variant != "pwcca":
             return float(torch.linalg.svdvals(products).clamp(max=1.0).mean())
-        U, correlation, _ = torch.linalg.svd(products, full_matrices=False)
+        # the Jacobi method that CUDA takes by default leaves vectors good to 1e-5 only, and the weights follow them
+        driver = "gesvd" if products.is_cuda else None
+        U, correlation, _ = torch.linalg.svd(products, full_matrices=False, driver=driver)
         weight = ((a.basis @ U).T @ a.columns).abs().sum(dim=1)
         return float(correlation.clamp(max=1.0) @ weight / weight.sum())
 

@@ -160,10 +160,3 @@ def test_half_precision_features_do_not_overflow():
     other = np.random.default_rng(3).normal(size=(20, 8))
     assert cka(features, other) == pytest.approx(cka(exact, other), abs=1e-5)
     assert rsa(features, other, compare="pearson") == pytest.approx(rsa(exact, other, compare="pearson"), abs=1e-5)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
-def test_a_cuda_device_gives_the_same_number(measure):
-    X, Y = _pair(0)
-    assert measure(torch.tensor(X).cuda(), Y) == pytest.approx(measure(X, Y), abs=1e-10)
