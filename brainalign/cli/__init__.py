@@ -14,7 +14,9 @@ def main() -> None:
     """
     try:
         from brainalign.cli.app import build_app
+        from brainalign.cli.freed_memory import keep_freed_memory
 
+        keep_freed_memory()
         build_app()(prog_name="brainalign")
     except KeyboardInterrupt:  # before or after the body of a command, which has its own guard
         sys.stderr.write("Interrupted.\n")

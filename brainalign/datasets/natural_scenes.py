@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 Pixels = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 Crop = tuple[str, int, int, int]
 """View, left edge, top edge, side (pixels)."""
 
@@ -167,11 +169,12 @@ def place_crops(
     largest = min(
         largest, max(smallest, int(2.2 * (area / n) ** 0.5))
     )  # in a small photograph large crops leave no room
+    luminance = {view: pixels.mean(axis=2) for view, pixels in views.items()}
     for _ in range(20):
         crops: list[Crop] = []
         while len(crops) < n:
             side = round(smallest * (largest / smallest) ** rng.random())
-            crop = _place_one(views, names[len(crops) % len(names)], side, crops, rng, smallest)
+            crop = _place_one(luminance, names[len(crops) % len(names)], side, crops, rng, smallest)
             if crop is None:
                 break
             crops.append(crop)
@@ -184,25 +187,28 @@ def place_crops(
 
 
 def _place_one(
-    views: dict[str, Pixels], view: str, side: int, taken: list[Crop], rng: np.random.Generator, smallest: int
+    luminance: dict[str, FloatArray], view: str, side: int, taken: list[Crop], rng: np.random.Generator, smallest: int
 ) -> Crop | None:
-    height, width = views[view].shape[:2]
+    height, width = luminance[view].shape
+    others = np.array([other[1:] for other in taken], dtype=np.int64).reshape(-1, 3)
     side = min(side, height, width)
     while side >= smallest:
         for _ in range(150):
             x, y = int(rng.integers(width - side + 1)), int(rng.integers(height - side + 1))
-            crop = (view, x, y, side)
-            patch = views[view][y : y + side, x : x + side]
-            if all(_overlap(crop, other) < 0.5 for other in taken) and patch.mean(axis=2).std() >= FLAT:
-                return crop
+            lies_apart = (_overlap(x, y, side, others) < 0.5).all()
+            if lies_apart and luminance[view][y : y + side, x : x + side].std() >= FLAT:
+                return view, x, y, side
         side = int(side * 0.9)
     return None
 
 
-def _overlap(a: Crop, b: Crop) -> float:
-    wide = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    high = min(a[2] + a[3], b[2] + b[3]) - max(a[2], b[2])
-    return max(0, wide) * max(0, high) / min(a[3], b[3]) ** 2
+def _overlap(x: int, y: int, side: int, others: IntArray) -> FloatArray:
+    """Shares of the smaller square that a square has in common with each of ``others`` (x, y, side)."""
+    left, top, sides = others.T
+    wide = np.minimum(x + side, left + sides) - np.maximum(x, left)
+    high = np.minimum(y + side, top + sides) - np.maximum(y, top)
+    shares: FloatArray = np.maximum(0, wide) * np.maximum(0, high) / np.minimum(side, sides) ** 2
+    return shares
 
 
 def _all_images(crops_per_photograph: int, n_scenes: int, seed: int) -> Iterator[tuple[str, str, Pixels]]:

@@ -88,14 +88,17 @@ def run_demo(out: str | Path, *, progress: bool = False, models: tuple[str, ...]
             advance("stimuli and simulated cortex", 2, 2)
             calls = []
             for name in _counted("networks embedded", work.as_done(embedded), len(models), advance):
-                calls.append(work.call(_scored, name, url, folder / "results", truths))
-            found = _counted("networks scored", work.as_done(calls), len(models), advance)
-            by_model = {scored.model: scored for scored in found}
-        in_order = [by_model[model] for model in models]
+                calls.append(work.call(_scored, name, url, folder / "results"))
+            checks, found = [], []
+            for scored in _counted("networks scored", work.as_done(calls), len(models), advance):
+                found.append(scored)
+                checks.append(work.call(_noise_free, scored, url, truths))
+            truth_of = dict(_counted("scores without noise", work.as_done(checks), len(models), advance))
+        in_order = sorted(found, key=lambda scored: models.index(scored.model))
         files = build_leaderboard(folder / "results", folder, title="brainalign demo")
         picture = folder / "leaderboard.png"
         leaderboard_figure(pd.read_parquet(files.parquet)).savefig(picture, dpi=150)
-    truth = truths.write({s.model: s.truth for s in in_order}, {s.model: s.results.files for s in in_order})
+    truth = truths.write({s.model: truth_of[s.model] for s in in_order}, {s.model: s.results.files for s in in_order})
     table, primary = pd.concat([s.results.table for s in in_order], ignore_index=True), benchmark.aggregation.primary
     return DemoReport(
         page=Path(files.html),
@@ -123,20 +126,26 @@ def _embedded(model: str, store_url: str) -> str:
 @dataclass(frozen=True)
 class _Scored:
     model: str
+    embedding: str
     results: Results
-    truth: pd.DataFrame
 
 
-def _scored(name: str, store_url: str, results: Path, truths: TruthTable) -> _Scored:
-    """Score a network against the noisy responses and against the noise-free ones."""
-    store, benchmark = open_store(store_url), load_benchmark(DATASET)
+def _scored(name: str, store_url: str, results: Path) -> _Scored:
+    """Score a network against the noisy responses."""
     model = name.rsplit("@", 1)[0]
-    found = score(name, benchmark, store, results=results, progress=partial(_tell_of, model))
-    truth = truths.rows(model, found.files)
-    if truth is None:
-        rows = noise_free_scores(name, benchmark, store, truth_variant=TRUTH_VARIANT, table=found.table)
-        truth = rows.assign(model=model)
-    return _Scored(model, found, truth)
+    store, benchmark = open_store(store_url), load_benchmark(DATASET)
+    return _Scored(model, name, score(name, benchmark, store, results=results, progress=partial(_tell_of, model)))
+
+
+def _noise_free(scored: _Scored, store_url: str, truths: TruthTable) -> tuple[str, pd.DataFrame]:
+    """Score a network against the responses without noise, or take that from where it stands."""
+    known = truths.rows(scored.model, scored.results.files)
+    if known is not None:
+        return scored.model, known
+    store, benchmark = open_store(store_url), load_benchmark(DATASET)
+    table = scored.results.table
+    rows = noise_free_scores(scored.embedding, benchmark, store, truth_variant=TRUTH_VARIANT, table=table)
+    return scored.model, rows.assign(model=scored.model)
 
 
 def _tell_of(model: str, _: str, done: int, total: int) -> None:

@@ -1,37 +1,38 @@
-"""Calls that run in processes side by side, each with its share of the cores, and tell how far they are."""
+"""Calls that run in threads side by side, each on one core, and tell how far they are."""
 
 from __future__ import annotations
 
-import signal
+import ctypes
+import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context
-from multiprocessing.queues import SimpleQueue
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import torch
-
-from brainalign.errors import BrainalignError
+from threadpoolctl import threadpool_limits
 
 __all__ = ["Progress", "SideBySide", "tell"]
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 
-PROCESSES = 2  # each holds the libraries and the work of one network, about a gigabyte
+THREADS = 2  # each holds the work of one network, some hundred megabytes; the libraries and the targets are shared
 _LISTEN = 0.1  # seconds
+_TURN = 5e-4  # seconds; at Python's 5 ms a thread back from a convolution of 1 ms waits for longer than it worked
 
-_news: SimpleQueue[tuple[str, int, int]] | None = None  # of this process, if it is one of those at work
+_here = threading.local()
 
 
 class SideBySide:
-    """Processes for calls that do not depend on each other.
+    """Threads for calls that do not depend on each other.
 
-    Small convolutions and small decompositions gain little from a second thread, so two networks side by side are
-    done earlier than one after the other with all cores. Calls start in the order in which they are handed in.
-    Leaving the context by an error, Ctrl-C among them, ends the processes: what they were writing goes on at the last
-    whole chunk another time.
+    Small convolutions and small decompositions gain little from a second thread of their own, so two networks side by
+    side are done earlier than one after the other with all cores; and they share the libraries and the prepared
+    responses, which processes would hold twice. Calls start in the order in which they are handed in. Leaving the
+    context by an error, Ctrl-C among them, interrupts the calls: what they were writing goes on at the last whole chunk
+    another time.
 
     Parameters
     ----------
@@ -43,56 +44,58 @@ class SideBySide:
         self._progress = progress
 
     def __enter__(self) -> SideBySide:
-        context = get_context("spawn")
-        cores = torch.get_num_threads()
-        processes = min(PROCESSES, cores)
-        self._news: SimpleQueue[tuple[str, int, int]] = context.SimpleQueue()
-        self._others = set(active_children())
-        self._pool = ProcessPoolExecutor(processes, context, _begin, (cores // processes, self._news))
+        self._cores = torch.get_num_threads()
+        self._limits = threadpool_limits(1)
+        torch.set_num_threads(1)
+        self._turn = sys.getswitchinterval()
+        sys.setswitchinterval(_TURN)
+        self._news: SimpleQueue[tuple[str, int, int]] = SimpleQueue()
+        self._pool = ThreadPoolExecutor(min(THREADS, self._cores), initializer=self._begin)
+        self._calls: list[Future[Any]] = []
+        self._workers: set[int] = set()
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is not None:
-            for process in set(active_children()) - self._others:
-                process.terminate()
-        self._pool.shutdown(cancel_futures=True)
-        self._news.close()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            while not all(call.done() for call in self._calls):
+                for worker in self._workers:
+                    _interrupt(worker)
+                wait(self._calls, timeout=1)
+        self._pool.shutdown()
+        sys.setswitchinterval(self._turn)
+        self._limits.restore_original_limits()
+        torch.set_num_threads(self._cores)
 
     def call(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
-        """Hand in a call: a function of a module, and arguments that can be sent to another process."""
-        return self._pool.submit(function, *arguments)
+        """Hand in a call."""
+        future = self._pool.submit(function, *arguments)
+        self._calls.append(future)
+        return future
 
     def as_done(self, calls: Iterable[Future[T]]) -> Iterator[T]:
-        """Yield what the calls return, as they end, and pass on what they tell meanwhile.
-
-        Raises
-        ------
-        BrainalignError
-            What a call raised; or, if a process was killed, that it was.
-        """
+        """Yield what the calls return, as they end, and pass on what they tell meanwhile; raise what they raise."""
         waiting = set(calls)
         while waiting:
             done, waiting = wait(waiting, timeout=_LISTEN, return_when=FIRST_COMPLETED)
             while not self._news.empty():
                 self._progress(*self._news.get())
             for call in done:
-                try:
-                    yield call.result()
-                except BrokenProcessPool as error:
-                    raise BrainalignError(
-                        "a process that embeds or scores was killed from outside, often for want of memory; what is "
-                        "finished is kept: the same command goes on from there"
-                    ) from error
+                yield call.result()
+
+    def _begin(self) -> None:
+        _here.news = self._news
+        torch.set_num_threads(1)  # of OpenMP, which counts for each thread
+        self._workers.add(threading.get_ident())
 
 
 def tell(what: str, done: int, total: int) -> None:
-    """Tell the process that waits for this call how far it is."""
-    if _news is not None:
-        _news.put((what, done, total))
+    """Tell the thread that waits for this call how far it is."""
+    news: SimpleQueue[tuple[str, int, int]] | None = getattr(_here, "news", None)
+    if news is not None:
+        news.put((what, done, total))
 
 
-def _begin(threads: int, news: SimpleQueue[tuple[str, int, int]]) -> None:
-    global _news
-    _news = news
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the one that waits ends the others
-    torch.set_num_threads(threads)
+def _interrupt(thread: int) -> None:
+    """Raise KeyboardInterrupt in a thread as soon as it runs Python code, as Ctrl-C does in the first thread."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))

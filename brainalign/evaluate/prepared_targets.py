@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = ["PreparedTarget", "prepared_target"]
 KEPT_BYTES = 512 * 2**20
 
 _KEPT: OrderedDict[tuple[str, ...], PreparedTarget] = OrderedDict()
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,15 @@ def _halves(panel: Panel, metric: Metric, form: PairForm, subject: Subject, roi:
 
 
 def _kept(key: tuple[str, ...], make: Callable[[], PreparedTarget]) -> PreparedTarget:
-    if key in _KEPT:
-        _KEPT.move_to_end(key)
-        return _KEPT[key]
+    with _LOCK:
+        if key in _KEPT:
+            _KEPT.move_to_end(key)
+            return _KEPT[key]
     made = make()
-    _KEPT[key] = made
-    while sum(_bytes(target) for target in _KEPT.values()) > KEPT_BYTES:
-        _KEPT.popitem(last=False)
+    with _LOCK:
+        _KEPT[key] = made
+        while sum(_bytes(target) for target in _KEPT.values()) > KEPT_BYTES:
+            _KEPT.popitem(last=False)
     return made
 
 

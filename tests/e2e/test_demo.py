@@ -1,17 +1,18 @@
 """The demo, on the networks that take least: from images to a leaderboard, twice."""
 
 import json
-import os
-import signal
+import sys
+import threading
 import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from brainalign.demo import run_demo
 from brainalign.demo.side_by_side import SideBySide, tell
-from brainalign.errors import BrainalignError, UnknownModelError
+from brainalign.errors import UnknownModelError
 from brainalign.models import load_network
 
 SMALL = ("pixels", "efficientnet-lite0-random")
@@ -46,20 +47,31 @@ def test_from_images_to_a_leaderboard_and_again(folder: Path) -> None:
     assert again.recovered.lines() == report.recovered.lines()
 
 
-def test_calls_run_in_other_processes_tell_how_far_they_are_and_raise_here() -> None:
+def test_calls_run_in_other_threads_tell_how_far_they_are_and_raise_here() -> None:
     told: list[tuple[str, int, int]] = []
+    turn = sys.getswitchinterval()
     with SideBySide(lambda *news: told.append(news)) as work:
-        assert os.getpid() not in set(work.as_done([work.call(os.getpid) for _ in range(2)]))
+        assert threading.get_ident() not in set(work.as_done([work.call(threading.get_ident) for _ in range(2)]))
+        assert list(work.as_done([work.call(torch.get_num_threads) for _ in range(2)])) == [1, 1]
         assert list(work.as_done([work.call(tell, "half of it", 1, 2)])) == [None]
         assert told == [("half of it", 1, 2)]
         with pytest.raises(UnknownModelError, match="no-such-net"):
             list(work.as_done([work.call(load_network, "no-such-net")]))
-        with pytest.raises(BrainalignError, match="killed from outside"):
-            list(work.as_done([work.call(signal.raise_signal, signal.SIGKILL)]))
+    assert sys.getswitchinterval() == turn
 
 
-def test_an_error_ends_the_processes_at_once() -> None:
+def _for_ever(begun: threading.Event) -> None:
+    while True:
+        begun.set()
+        time.sleep(0.01)
+
+
+def test_an_error_interrupts_what_runs_and_drops_what_waits() -> None:
+    begun = threading.Event()
     with pytest.raises(KeyboardInterrupt), SideBySide(lambda *_: None) as work:
-        calls = [work.call(time.sleep, 600) for _ in range(3)]
+        calls = [work.call(_for_ever, begun) for _ in range(3)]
+        assert begun.wait(10)
         raise KeyboardInterrupt
     assert all(call.done() for call in calls)
+    assert isinstance(calls[0].exception(), KeyboardInterrupt)
+    assert calls[2].cancelled()

@@ -1,6 +1,7 @@
 """The same calls on the processor and on an accelerator.
 
-``pytest -n0 tests/speed/test_device_speed.py --benchmark-only``. Data lie where the call computes before the clock starts. Skipped where there is no CUDA device;
+``pytest -n0 tests/speed/test_device_speed.py --benchmark-only``. Data lie where the call computes before the clock
+starts. Skipped where there is no CUDA device;
 BRAINALIGN_SPEED_SMALL=1 shrinks every size to a tenth, to see that the lines run.
 """
 
