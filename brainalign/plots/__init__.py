@@ -12,6 +12,7 @@ from brainalign.plots.scatter import property_scatter, triangle_scatter
 from brainalign.plots.spectra import spectrum_figure
 from brainalign.plots.style import PALETTE, STYLE
 from brainalign.plots.table import PLOTS
+from brainalign.plots.triangle import triangle_figure
 
 __all__ = [
     "PALETTE",
@@ -31,6 +32,7 @@ __all__ = [
     "spectrum_figure",
     "structure_figure",
     "surface_figure",
+    "triangle_figure",
     "triangle_scatter",
     "volume_slices",
 ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from brainalign.errors import InputError, ShapeError
+from brainalign.errors import InputError
 from brainalign.geometry import DimensionCurve, StructureCurve
 from brainalign.plots.style import GREY, PALETTE, new_figure, shown
+from brainalign.stats.relations import RelationCurve
 
 __all__ = ["dimension_figure", "relation_over_scales", "structure_figure"]
 
@@ -99,57 +98,32 @@ def structure_figure(curves: Mapping[str, StructureCurve], *, to: str = "consecu
     return figure
 
 
-def relation_over_scales(
-    scales: npt.ArrayLike,
-    r: npt.ArrayLike,
-    *,
-    null: npt.ArrayLike,
-    low: npt.ArrayLike | None = None,
-    high: npt.ArrayLike | None = None,
-    level: float = 0.95,
-) -> Figure:
-    """Draw a correlation over models against the scale of the property, with the band of its null.
+def relation_over_scales(curve: RelationCurve) -> Figure:
+    """Draw a correlation over models or layers against the scale of the property, with the band of its null.
 
     Parameters
     ----------
-    scales, r : arrays, shape (s,)
-        Numbers of neighbours, and the correlation at each.
-    null : array, shape (n_permutations, s)
-        The correlations of permuted models.
-    low, high : arrays, shape (s,), optional
-        Interval of ``r``.
-    level : float
-        Of the band at each scale. The dashed lines hold for all scales at once: quantiles of the largest absolute
-        correlation of each permutation, so that the best of many scales is not taken for one that was chosen before.
+    curve : RelationCurve
+        What `judge` and `brainalign.stats.relations.relation_curve` return.
 
     Returns
     -------
     matplotlib.figure.Figure
-
-    Raises
-    ------
-    ShapeError
-        If the arrays do not fit.
+        Band: 95 % of permutations at each scale. Dashed: 95 % of the largest absolute correlation over all scales, so
+        that the best of many scales is not taken for one that was chosen before.
     """
-    k, values, drawn = (np.asarray(a, dtype=np.float64) for a in (scales, r, null))
-    if k.ndim != 1 or values.shape != k.shape or drawn.ndim != 2 or drawn.shape[1] != len(k):
-        raise ShapeError(f"scales {k.shape}, r {values.shape} and null {drawn.shape} do not fit: (s,), (s,), (n, s).")
-    below, above = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    anywhere = float(np.quantile(np.abs(drawn).max(axis=1), level))
+    k = curve.scales
     with new_figure(4.2, 2.9) as figure:
         ax = figure.subplots()
-        ax.fill_between(
-            k, below, above, color=GREY, alpha=0.25, linewidth=0, label=f"{100 * level:g} % of permutations"
-        )
-        for i, bound in enumerate((-anywhere, anywhere)):
+        ax.fill_between(k, curve.null_low, curve.null_high, color=GREY, alpha=0.25, linewidth=0, label="permutations")
+        for i, bound in enumerate((-curve.null_max, curve.null_max)):
             ax.axhline(
                 bound, color=GREY, linewidth=0.9, linestyle=(0, (3, 2)), label=None if i else "over all scales at once"
             )
-        if low is not None and high is not None:
-            ax.fill_between(k, np.asarray(low), np.asarray(high), color=PALETTE[0], alpha=0.2, linewidth=0)
-        ax.plot(k, values, "o-", color=PALETTE[0], markersize=3, linewidth=1.3, label="observed")
+        ax.plot(k, curve.r, "o-", color=PALETTE[0], markersize=3, linewidth=1.3, label="observed")
         ax.axhline(0, color="black", linewidth=0.6)
-        ax.set(xscale="log", ylim=(-1.02, 1.02), xlabel="number of neighbours k", ylabel="correlation over models")
+        ax.set_title(f"{curve.n} units, p = {curve.p:.2g} for the largest", loc="left")
+        ax.set(xscale="log", ylim=(-1.02, 1.02), xlabel="number of neighbours k", ylabel="correlation with the score")
         ax.legend(loc="best")
     return figure
 

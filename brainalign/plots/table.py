@@ -16,6 +16,7 @@ from brainalign.plots.nulls import calibration_figure
 from brainalign.plots.rdms import rdm_figure, rdm_map
 from brainalign.plots.scatter import property_scatter, triangle_scatter
 from brainalign.plots.spectra import spectrum_figure
+from brainalign.plots.triangle import triangle_figure
 
 __all__ = ["PLOTS"]
 
@@ -36,6 +37,7 @@ PLOTS: dict[str, Callable[..., Figure]] = {
         spectrum_figure,
         structure_figure,
         surface_figure,
+        triangle_figure,
         triangle_scatter,
         volume_slices,
     )

@@ -1,16 +1,19 @@
 """What joins results with what is known otherwise: the truth of simulated brains, properties of networks."""
 
 from brainalign.stats.relations import Relation
+from brainalign.studies.brain_curves import BrainCurves, brain_curves
 from brainalign.studies.contrasts import Contrast, contrast
 from brainalign.studies.convergence import ModelAlignment, Triangle, model_alignment, triangle
 from brainalign.studies.relations import Judged, judge, relate, relate_all
 
 __all__ = [
+    "BrainCurves",
     "Contrast",
     "Judged",
     "ModelAlignment",
     "Relation",
     "Triangle",
+    "brain_curves",
     "contrast",
     "judge",
     "model_alignment",

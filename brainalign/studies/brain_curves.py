@@ -22,7 +22,6 @@ from brainalign.studies.response_noise import Draws, noise_matched
 __all__ = ["BrainCurves", "brain_curves"]
 
 FloatArray = npt.NDArray[np.float64]
-IndexArray = npt.NDArray[np.intp]
 
 N_HALVES = 40
 

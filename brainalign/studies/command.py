@@ -62,6 +62,8 @@ def relate_source(
         Root of result files, or a table with a row a unit.
     x, y, checks : sequences of str
         Property and metric ids, or columns; a property over scales is taken at ``scale``, and tested over all of them.
+    group : str, optional
+        Column of families; layer by layer, models where none is named, since layers of one model are not independent.
     more : Path, optional
         A table with the column ``model`` and others that ``x``, ``group`` and ``covariates`` may name.
 
@@ -74,11 +76,15 @@ def relate_source(
     joint = _joint(
         source, named, more, unit=unit, layer=layer, rois=rois, subjects=subjects, benchmark=benchmark, stimuli=stimuli
     )
+    model = "model" if unit == "layer" and "model" in joint.table else None
+    notes = []
+    if model and group is None:
+        group = model
+        notes.append("layers of one model are not independent: models are taken as groups")
     options: dict[str, Any] = {"group": group, "covariates": covariates, "n_permutations": n_permutations, "seed": seed}
     at = {name: _at(joint, name, scale) for name in (*x, *checks)}
     pairs = relate_pairs(joint.table, x=[at[name] for name in x], y=y, **options)
-    found = Related(grid_of(pairs), notes=joint.notes)
-    model = "model" if unit == "layer" and "model" in joint.table else None
+    found = Related(grid_of(pairs), notes=[*joint.notes, *notes])
     for (one, other), (_, _, relation) in zip(itertools.product(x, y), pairs, strict=True):
         if isinstance(relation, UndefinedError):
             found.sentences.append(f"{one} and {other}: {relation}")

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from brainalign.errors import InputError, PairingError
+from brainalign.errors import InputError, PairingError, UndefinedError
 from brainalign.metrics import get_metric
 from brainalign.stats.relations import change_given, relation_of
 from brainalign.studies.columns import complete, covariate_matrix, numbers
@@ -73,6 +73,8 @@ def model_alignment(
     ------
     InputError
         For fewer than three models, or a metric that is smaller the more two agree.
+    UndefinedError
+        If two models have no alignment, as where one says the same of all stimuli.
     PairingError
         If the models have not as many stimuli.
 
@@ -99,6 +101,10 @@ def model_alignment(
         there = function(models[names[i]], models[names[j]])
         back = there if symmetric or i == j else function(models[names[j]], models[names[i]])
         values[i, j] = values[j, i] = (there + back) / 2
+        if not np.isfinite(values[i, j]):
+            raise UndefinedError(
+                f"{names[i]} and {names[j]} have no alignment ({values[i, j]}): leave one of them out."
+            )
     apart = np.clip(1 - values, 0, None)
     np.fill_diagonal(apart, 0)
     tree = linkage(squareform(apart, checks=False), method="average", optimal_ordering=True)
@@ -150,7 +156,7 @@ def triangle(
     """Relate generalization, alignment with other models and alignment with the brain, and hold dimension fixed.
 
     If local dimension explains why models that generalize align, little is left of the three relations once it is
-    held fixed, and the interval of the difference excludes zero.
+    held fixed, and the interval of the difference excludes zero on the side of the relation.
 
     Parameters
     ----------
@@ -192,10 +198,12 @@ def triangle(
 
 def _sentence(dimension: str, edge: Mapping[str, Any]) -> str:
     low, high = edge["difference_low"], edge["difference_high"]
-    if low > 0 or high < 0:
+    if low <= 0 <= high:
+        said = "whether dimension takes any of it is not decided"
+    elif (edge["difference"] > 0) == (edge["before"] > 0):
         said = "dimension takes a part of it that its interval tells from none"
     else:
-        said = "whether dimension takes any of it is not decided"
+        said = "it is no weaker with dimension held fixed: dimension does not explain it"
     return (
         f"{edge['a']} and {edge['b']} over {edge['n']} models: r = {edge['before']:.2f} (p = {edge['before_p']:.2g}); "
         f"given {dimension}, {edge['after']:.2f} (p = {edge['after_p']:.2g}); difference {edge['difference']:.2f} "

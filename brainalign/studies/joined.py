@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from brainalign.errors import ChoiceError, InputError, ResultError, near_names
-from brainalign.results import iter_properties, iter_results
+from brainalign.results import PropertyResult, Result, iter_properties, iter_results
+from brainalign.results.schema import MetricInput
 
 __all__ = ["Joint", "at_scale", "property_rows", "results_and_properties", "score_rows"]
+
+_Result = TypeVar("_Result", Result, PropertyResult)
 
 SELECTED = "selected"
 LAST = "last"
@@ -113,16 +116,34 @@ def results_and_properties(
 def score_rows(root: str | Path, metrics: Sequence[str], benchmark: str | None) -> pd.DataFrame:
     """Return the rows of all results of some metrics: model, revision, metric, subject, roi, layer, value, attributes.
 
-    Of two results of one cell the one from committed code counts.
+    Of two results of one cell the one from committed code counts, and of a metric only its latest version.
+
+    Raises
+    ------
+    ResultError
+        If there is none of some metric.
+    InputError
+        If they are of several benchmarks, or of one that was made of other data, which do not mix.
     """
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    chosen: list[Result] = []
     benchmarks, known = set(), set()
     for _, result in iter_results(root):  # clean before dirty
         name = f"{result.benchmark.id}.v{result.benchmark.version}"
         known.add(result.metric.id)
-        if result.metric.id not in metrics or benchmark not in (None, result.benchmark.id, name):
-            continue
-        benchmarks.add(name)
+        if result.metric.id in metrics and benchmark in (None, result.benchmark.id, name):
+            benchmarks.add(name)
+            chosen.append(result)
+    missing = [m for m in metrics if m not in {result.metric.id for result in chosen}]
+    if missing:
+        raise ResultError(
+            f"no result of {', '.join(missing)} below {str(root)!r}; there are {sorted(known) or 'none'}."
+        )
+    if len(benchmarks) > 1:
+        raise InputError(f"the results are of {', '.join(sorted(benchmarks))}, which do not mix; name one (benchmark).")
+    _require_same_data(chosen)
+    name = benchmarks.pop()
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for result in _latest(chosen, lambda r: r.metric):
         head = (result.embedding.model, result.embedding.revision, name, result.metric.id)
         for row in result.rows:
             found.setdefault(
@@ -134,16 +155,31 @@ def score_rows(root: str | Path, metrics: Sequence[str], benchmark: str | None) 
                     "simulated": result.simulated,
                 },
             )
-    if not found:
-        raise ResultError(
-            f"no result of {', '.join(metrics)} below {str(root)!r}; there are {sorted(known) or 'none'}."
-        )
-    if len(benchmarks) > 1:
-        raise InputError(f"the results are of {', '.join(sorted(benchmarks))}, which do not mix; name one (benchmark).")
-    missing = [m for m in metrics if m not in {row["metric"] for row in found.values()}]
-    if missing:
-        raise ResultError(f"no result of {', '.join(missing)} below {str(root)!r}; there are {sorted(known)}.")
     return pd.DataFrame(list(found.values()))
+
+
+def _latest(results: Sequence[_Result], of: Callable[[_Result], MetricInput]) -> list[_Result]:
+    """Keep the latest version of each metric or property: a changed number is a new version, and the two do not mix."""
+    newest: dict[str, int] = {}
+    for result in results:
+        newest[of(result).id] = max(newest.get(of(result).id, 0), of(result).version)
+    return [result for result in results if of(result).version == newest[of(result).id]]
+
+
+def _require_same_data(results: Sequence[Result]) -> None:
+    """Refuse scores of one benchmark against different data: models would differ by the brain they met."""
+    known: dict[tuple[str, ...], tuple[str, str]] = {}
+    for result in results:
+        model = f"{result.embedding.model}@{result.embedding.revision}"
+        inputs = {("the benchmark",): result.benchmark.sha256}
+        inputs |= {("the data of", d.subject, d.variant): d.entry_sha256 for d in result.benchmark.data}
+        for what, sha in inputs.items():
+            before, other = known.setdefault(what, (sha, model))
+            if before != sha:
+                raise InputError(
+                    f"{' '.join(what)} differ between the results of {other} ({before[:12]}) and of {model} "
+                    f"({sha[:12]}), which do not compare; score one of them again, or take it out of the results."
+                )
 
 
 def _scores_by_unit(
@@ -178,25 +214,26 @@ def _is_plain(value: Any) -> bool:
 
 
 def property_rows(root: str | Path, properties: Sequence[str], stimuli: str | None) -> pd.DataFrame:
-    """Return the rows of property files of embeddings: model, revision, layer, property, scale, value, n_stimuli."""
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    """Return the rows of property files of embeddings: model, revision, layer, property, scale, value, n_stimuli.
+
+    Of a property only its latest version.
+    """
+    chosen: list[PropertyResult] = []
     known: set[str] = set()
     for _, result in iter_properties(root):  # clean before dirty
-        source = result.source
         known.add(result.property.id)
-        on = source.folders[-1]
-        if source.kind != "embeddings" or result.property.id not in properties:
-            continue
-        if stimuli is not None and stimuli not in (source.stimulus_set, on):
-            continue
+        wanted = result.source.kind == "embeddings" and result.property.id in properties
+        if wanted and stimuli in (None, result.source.stimulus_set, result.source.folders[-1]):
+            chosen.append(result)
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for result in _latest(chosen, lambda r: r.property):
+        head = {
+            "model": result.source.name,
+            "revision": result.source.part[0],
+            "stimulus_set": result.source.folders[-1],
+        }
         for row in result.rows:
-            key: dict[str, Any] = {
-                "model": source.name,
-                "revision": source.part[0],
-                "stimulus_set": on,
-                "layer": row.part,
-            }
-            key |= {"property": result.property.id, "scale": row.scale}
+            key: dict[str, Any] = {**head, "layer": row.part, "property": result.property.id, "scale": row.scale}
             found.setdefault(tuple(key.values()), {**key, "value": row.value, "n_stimuli": row.n_stimuli})
     there = {row["property"] for row in found.values()}
     missing = [name for name in properties if name not in there]

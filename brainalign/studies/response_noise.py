@@ -39,14 +39,14 @@ def noise_matched(model: Any, responses: Repeats) -> FloatArray:
         raise PairingError(f"the model has {len(X)} stimuli, the responses {len(responses.stimuli)}.")
     n_neuroids = responses.values.shape[1]
     U, s, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
-    scores = np.zeros((len(X), n_neuroids))
     kept = min(n_neuroids, len(s))
-    scores[:, :kept] = U[:, :kept] * s[:kept]
-    turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((n_neuroids, n_neuroids)))
+    scores = U[:, :kept] * s[:kept]
+    # orthonormal columns at random: only as many as there are components, since a whole rotation of a brain is huge
+    turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((n_neuroids, kept)))
     total = float((scores**2).sum()) / (len(X) - 1)
     if not total > 0:
         raise UndefinedError("the model says the same of all stimuli: it has no dimension.")
-    return np.asarray(scores @ turn * math.sqrt(_signal_variance(responses) / total))
+    return np.asarray(scores @ turn.T * math.sqrt(_signal_variance(responses) / total))
 
 
 def _signal_variance(found: Repeats) -> float:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from brainalign.geometry import dimension_curve, spectrum_exponent, structure_curve
 from brainalign.plots import PLOTS
 from brainalign.similarity import rdm
+from brainalign.stats.relations import relation_curve
 
 RNG = np.random.default_rng(0)
 POINTS = RNG.normal(size=(80, 12)) * np.arange(1, 13) ** -0.5
@@ -51,6 +52,16 @@ def mesh() -> dict[str, Any]:
     return {"left": (corners, np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]]))}
 
 
+def edges() -> pd.DataFrame:
+    numbers = {"before": -0.8, "before_p": 0.001, "after": 0.1, "after_p": 0.6}
+    numbers |= {"difference": -0.9, "difference_low": -1.2, "difference_high": -0.4}
+    return pd.DataFrame([{"a": a, "b": b, **numbers} for a, b in (("x", "y"), ("x", HOSTILE), ("y", HOSTILE))])
+
+
+def spokes() -> pd.DataFrame:
+    return pd.DataFrame([{"a": a, "b": "log(lid)", "before": -0.9, "before_p": 0.001} for a in ("x", "y", HOSTILE)])
+
+
 def volume() -> np.ndarray:
     values = np.full((6, 7, 5), np.nan)
     values[2:4, 2:5, 1:4] = RNG.normal(size=(2, 3, 3))
@@ -73,7 +84,7 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
         {"V1": 0.3, "FFA-1": 0.2, HOSTILE: 0.1, "V4": None}, ceilings={"V1": 0.6}
     ),
     "relation_over_scales": lambda: PLOTS["relation_over_scales"](
-        [8, 16, 32], [-0.8, -0.6, -0.1], null=RNG.uniform(-0.7, 0.7, (99, 3)), low=[-0.9] * 3, high=[0.1] * 3
+        relation_curve(RNG.normal(size=(9, 3)), RNG.normal(size=9), [8, 16, 32], n_permutations=99)
     ),
     "score_bars": lambda: PLOTS["score_bars"](scores(), colour="metric", title=HOSTILE),
     "spectrum_figure": lambda: PLOTS["spectrum_figure"]({HOSTILE: spectrum_exponent(POINTS, fit=(2, 10))}),
@@ -81,6 +92,7 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
         {HOSTILE: structure_curve(POINTS, scales=(16, 32, 64), n_points=8, n_references=4)}
     ),
     "surface_figure": lambda: PLOTS["surface_figure"]([0.1, 0.2, np.nan, 0.4], None, mesh=mesh()),
+    "triangle_figure": lambda: PLOTS["triangle_figure"](edges(), spokes()),
     "triangle_scatter": lambda: PLOTS["triangle_scatter"](models(), columns=("size", "score", "top1")),
     "volume_slices": lambda: PLOTS["volume_slices"](volume(), background=np.zeros((6, 7, 5)), label=HOSTILE),
 }

@@ -19,9 +19,12 @@ from brainalign.plots import (
     score_bars,
     spectrum_figure,
     surface_figure,
+    triangle_figure,
     volume_slices,
 )
 from brainalign.similarity import rdm
+from brainalign.stats.relations import relation_curve
+from brainalign.studies import triangle
 
 
 def test_bars_have_the_height_of_scores_and_missing_ones_are_written() -> None:
@@ -37,12 +40,31 @@ def test_bars_have_the_height_of_scores_and_missing_ones_are_written() -> None:
 
 
 def test_the_band_over_scales_and_the_bound_for_all_of_them() -> None:
-    null = np.random.default_rng(0).uniform(-1, 1, (999, 4))
-    ax = relation_over_scales([8, 16, 32, 64], [0.1, 0.2, 0.3, 0.4], null=null).axes[0]
+    rng = np.random.default_rng(0)
+    curve = relation_curve(rng.normal(size=(30, 4)), rng.normal(size=30), [8, 16, 32, 64], n_permutations=999)
+    ax = relation_over_scales(curve).axes[0]
     bounds = sorted(float(line.get_ydata()[0]) for line in ax.lines if line.get_linestyle() == "--")
-    assert bounds == pytest.approx([-np.quantile(np.abs(null).max(1), 0.95), np.quantile(np.abs(null).max(1), 0.95)])
-    with pytest.raises(ShapeError):
-        relation_over_scales([8, 16], [0.1, 0.2], null=null)
+    assert bounds == pytest.approx([-curve.null_max, curve.null_max])
+    drawn = next(line for line in ax.lines if line.get_label() == "observed")
+    assert list(drawn.get_ydata()) == list(curve.r)
+
+
+def test_a_triangle_shows_every_relation_before_and_after() -> None:
+    z, *ends = np.random.default_rng(3).normal(size=(4, 40))
+    table = pd.DataFrame({name: 2 * z + end for name, end in zip("abc", ends, strict=True)}).assign(lid=-z)
+    names = {"generalization": "a", "model_model": "b", "model_brain": "c"}
+    found = triangle(table, **names, dimension="lid", n_permutations=199)
+    figure = triangle_figure(found.edges, found.spokes)
+    before, after, change = figure.axes
+    for ax, when in ((before, "before"), (after, "after")):
+        said = "".join(text.get_text() for text in ax.texts).replace("−", "-")
+        assert all(f"{r:.2f}" in said for r in found.edges[when])
+    # what is strong is drawn wide: three relations and three spokes before, three relations after
+    widths = [[line.get_linewidth() for line in ax.lines] for ax in (before, after)]
+    assert [len(w) for w in widths] == [6, 3] and min(widths[0]) > max(widths[1])
+    assert list(change.lines[0].get_xdata()) == found.edges["difference"].tolist()
+    with pytest.raises(InputError, match="a triangle has three of each"):
+        triangle_figure(found.edges[:2], found.spokes)
 
 
 def test_a_scatter_says_how_many_models_it_has_and_which_correlation() -> None:

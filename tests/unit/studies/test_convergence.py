@@ -6,7 +6,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 import brainalign as ba
-from brainalign.errors import InputError, PairingError
+from brainalign.errors import InputError, PairingError, UndefinedError
 from brainalign.stats.relations import change_given
 from brainalign.studies import model_alignment, triangle
 
@@ -49,8 +49,14 @@ def test_what_cannot_be_aligned() -> None:
         model_alignment(dict(list(models.items())[:2]))
     with pytest.raises(PairingError, match="different numbers of stimuli"):
         model_alignment({**models, "short": models["a0"][:-1]})
+    with pytest.raises(UndefinedError, match="a0 and empty have no alignment"):
+        model_alignment({"a0": models["a0"], "empty": 0 * models["a0"], "b1": models["b1"]}, metric=_nothing)
     with pytest.raises(InputError, match="smaller the more"):
         model_alignment(models, metric="procrustes.angular")
+
+
+def _nothing(X: np.ndarray, Y: np.ndarray) -> float:
+    return 0.5 if X.any() and Y.any() else float("nan")
 
 
 def _table(explains: bool) -> pd.DataFrame:
@@ -83,7 +89,26 @@ def test_the_triangle_before_and_after(explains: bool) -> None:
         assert all("tells from none" in sentence for sentence in found.sentences)
     else:
         assert (found.edges["after"] > 0.7).all() and (found.edges["difference_low"] < 0).all()
-        assert all("not decided" in sentence for sentence in found.sentences)
+        assert not any("tells from none" in sentence for sentence in found.sentences)
+
+
+def test_what_grows_when_dimension_is_fixed_is_not_explained_by_it() -> None:
+    hidden, *rest = np.random.default_rng(4).standard_normal((4, 60))
+    noise = 0.3 * np.array(rest)
+    table = pd.DataFrame({"a": hidden + noise[0], "b": hidden + 2 * noise[1], "c": hidden + noise[2]})
+    table["lid"] = noise[0] - 2 * noise[1]  # what tells a and b apart
+    found = triangle(table, generalization="a", model_model="b", model_brain="c", dimension="lid", n_permutations=99)
+    edge = found.edges.iloc[0]
+    assert edge["after"] > edge["before"] > 0 and edge["difference_high"] < 0
+    assert "does not explain it" in found.sentences[0]
+
+
+def test_a_relation_below_zero_is_explained_like_one_above() -> None:
+    table = _table(True).assign(accuracy=lambda t: -t["accuracy"])
+    ends = {"generalization": "accuracy", "model_model": "with models", "model_brain": "with brain"}
+    found = triangle(table, **ends, dimension="log(lid)", group="family", n_permutations=300)
+    assert found.edges["before"].iloc[0] < 0 and found.edges["difference_high"].iloc[0] < 0
+    assert all("tells from none" in sentence for sentence in found.sentences)
 
 
 def test_what_is_held_before_is_held_after() -> None:

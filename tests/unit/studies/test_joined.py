@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from brainalign.cli.app import build_app
 from brainalign.errors import ChoiceError, InputError, ResultError
 from brainalign.results import PropertyResult, iter_results, write_property
+from brainalign.studies.command import relate_source
 from brainalign.studies.joined import results_and_properties
 from brainalign.testing.results import MiniatureBoard, MiniatureModel
 
@@ -117,6 +118,26 @@ def test_what_does_not_mix_is_refused(root: Path, tmp_path: Path) -> None:
     _property(tmp_path, two[1], LID, [{"part": "x", "value": 1.0}], stimulus_set="others")
     with pytest.raises(InputError, match="several stimulus sets"):
         results_and_properties(tmp_path, metrics=[R], properties=[LID], benchmark="other")
+
+
+def test_scores_against_other_data_and_older_versions_do_not_mix(tmp_path: Path) -> None:
+    MiniatureBoard().write(tmp_path, [MiniatureModel("a", 0.5), MiniatureModel("b", 0.4)])
+    path = next(path for path, r in iter_results(tmp_path) if (r.embedding.model, r.metric.id) == ("a", R))
+    before = results_and_properties(tmp_path, metrics=[R]).table.set_index("model")
+    document = json.loads(path.read_text())
+    document["metric"]["version"] = 2
+    path.with_name(path.name.replace(".v1.json", ".v2.json")).write_text(json.dumps(document))
+    table = results_and_properties(tmp_path, metrics=[R]).table.set_index("model")
+    assert table[R].to_dict() == {"a": before.loc["a", R]}  # b has only the older version, which is another number
+    MiniatureBoard(data="other").write(tmp_path, [MiniatureModel("c", 0.3)])
+    with pytest.raises(InputError, match=r"the data of s1 v1 differ between the results of a@.* and of c@"):
+        results_and_properties(tmp_path, metrics=[R])
+
+
+def test_layers_are_taken_by_model_where_no_group_is_named(root: Path) -> None:
+    found = relate_source(root, x=[LID], y=[R], unit="layer", n_permutations=99)
+    assert found.judged[0]["relation"].n_groups == 24 and found.judged[0]["relation"].n == 72
+    assert any("models are taken as groups" in note for note in found.notes)
 
 
 def _run(*arguments: object) -> Any:
