@@ -13,6 +13,7 @@ import pandas as pd
 from brainalign.errors import BrainalignError, InputError, ShapeError, UndefinedError
 from brainalign.evaluate.half_sampling import Spread
 from brainalign.metrics import Metric
+from brainalign.results.schema import SELECTED
 from brainalign.stats import Calibrated, Ceiling, Interval
 from brainalign.stats.best import EQUAL
 from brainalign.stats.permutation import calibrated
@@ -21,8 +22,6 @@ from brainalign.stats.spread import Spread as OverStimuli
 __all__ = ["SELECTED", "Cell", "block_table", "calibrate_or_reason", "interval_or_none", "ratio", "result_row"]
 
 FloatArray = npt.NDArray[np.float64]
-
-SELECTED = "selected"
 
 
 @dataclass(frozen=True)

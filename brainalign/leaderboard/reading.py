@@ -19,10 +19,10 @@ from brainalign.errors import ResultError, ResultFormatError
 from brainalign.leaderboard.pool import Blocks, Pooled
 from brainalign.leaderboard.scores import Score, Scored, pool_scores
 from brainalign.results import Result, Row, trust_of
+from brainalign.results.schema import SELECTED
 
 __all__ = ["SELECTED", "Entry", "LayerMeans", "Region", "region_weights", "summarise"]
 
-SELECTED = "selected"
 _COLUMNS = ["subject", "roi", "layer", "block", "n_left_out", "value"]
 
 
@@ -147,7 +147,7 @@ def _read_blocks(path: Path, result: Result) -> dict[tuple[str, str], Blocks]:
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise ResultFormatError(f"{beside} does not match the hash in {path.name}; score the model again.")
     parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=_COLUMNS[:3])
-    table = parquet.read(_COLUMNS, use_threads=False)
+    table = parquet.read_row_groups(_groups_of_selected(parquet), _COLUMNS, use_threads=False)
     (rois, roi_names), (subjects, subject_names), (layers, layer_names) = (
         _codes(table[name]) for name in ("roi", "subject", "layer")
     )
@@ -171,6 +171,13 @@ def _read_blocks(path: Path, result: Result) -> dict[tuple[str, str], Blocks]:
                 ids[part], sizes[part], values[part], int(totals[i])
             )
     return found
+
+
+def _groups_of_selected(parquet: pq.ParquetFile) -> list[int]:
+    """Row groups that may hold ``selected`` rows, by their smallest and largest name of a layer."""
+    at = parquet.schema_arrow.get_field_index("layer")
+    ranges = [parquet.metadata.row_group(i).column(at).statistics for i in range(parquet.metadata.num_row_groups)]
+    return [i for i, r in enumerate(ranges) if r is None or not r.has_min_max or r.min <= SELECTED <= r.max]
 
 
 def _codes(column: Any) -> tuple[npt.NDArray[np.int32], list[str]]:

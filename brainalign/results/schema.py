@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "SCHEMA",
+    "SELECTED",
     "BenchmarkInput",
     "DataInput",
     "EmbeddingInput",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 SCHEMA = "brainalign.result/1"
+SELECTED = "selected"
 
 
 class Strict(BaseModel):

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from brainalign.errors import ResultError, ResultFormatError
 from brainalign.results.paths import result_path
 from brainalign.results.read import refuse_conflict
-from brainalign.results.schema import FileHash, Files, Result
+from brainalign.results.schema import SELECTED, FileHash, Files, Result
 
 try:
     import fcntl
@@ -27,7 +29,7 @@ except ImportError:  # pragma: no cover - Windows
 else:
     _FLOCK = True
 
-__all__ = ["BLOCK_COLUMNS", "NEUROID_COLUMNS", "exclusive", "replace_file", "write_result"]
+__all__ = ["BLOCK_COLUMNS", "NEUROID_COLUMNS", "exclusive", "parquet_bytes", "replace_file", "write_result"]
 
 BLOCK_COLUMNS = ("subject", "roi", "layer", "block", "n_left_out", "value", "normalised")
 NEUROID_COLUMNS = ("subject", "roi", "layer", "neuroid", "r", "r2", "alpha", "ceiling")
@@ -76,7 +78,7 @@ def write_result(root: str | Path, result: Result, blocks: pd.DataFrame, neuroid
                 return path
             hashes = {}
             for kind, table in tables.items():
-                data = _parquet(table)
+                data = parquet_bytes(table)
                 replace_file(path.with_name(names[kind]), data)
                 hashes[kind] = FileHash(name=names[kind], sha256=hashlib.sha256(data).hexdigest())
             files = Files(blocks=hashes["blocks"], neuroids=hashes.get("neuroids"))
@@ -109,9 +111,15 @@ def _checked(table: pd.DataFrame, columns: tuple[str, ...], result: Result, name
     return table
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
+def parquet_bytes(table: pd.DataFrame) -> bytes:
+    """Return a table as Parquet; rows of ``selected`` come first, in a group that can be read without the others."""
     sink = io.BytesIO()
-    table.to_parquet(sink, index=False, compression="zstd")
+    whole = pa.Table.from_pandas(table, preserve_index=False)
+    first = (table["layer"] == SELECTED).to_numpy(dtype=bool)
+    with pq.ParquetWriter(sink, whole.schema, compression="zstd") as writer:
+        for rows in (first, ~first):
+            if rows.any() or not len(table):
+                writer.write_table(whole.filter(pa.array(rows)))
     return sink.getvalue()
 
 

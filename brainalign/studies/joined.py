@@ -12,13 +12,12 @@ import pandas as pd
 
 from brainalign.errors import ChoiceError, InputError, ResultError, near_names
 from brainalign.results import PropertyResult, Result, iter_properties, iter_results
-from brainalign.results.schema import MetricInput
+from brainalign.results.schema import SELECTED, MetricInput
 
 __all__ = ["Joint", "at_scale", "property_rows", "results_and_properties", "score_rows"]
 
 _Result = TypeVar("_Result", Result, PropertyResult)
 
-SELECTED = "selected"
 LAST = "last"
 
 
@@ -171,7 +170,7 @@ def _require_same_data(results: Sequence[Result]) -> None:
     known: dict[tuple[str, ...], tuple[str, str]] = {}
     for result in results:
         model = f"{result.embedding.model}@{result.embedding.revision}"
-        inputs = {("the benchmark",): result.benchmark.sha256}
+        inputs: dict[tuple[str, ...], str] = {("the benchmark",): result.benchmark.sha256}
         inputs |= {("the data of", d.subject, d.variant): d.entry_sha256 for d in result.benchmark.data}
         for what, sha in inputs.items():
             before, other = known.setdefault(what, (sha, model))

@@ -5,7 +5,6 @@ docs/performance.md. Nothing here fails on a slow machine.
 """
 
 import hashlib
-import io
 import json
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from brainalign.leaderboard import build_leaderboard
+from brainalign.results.write import parquet_bytes
 from brainalign.testing.results import MiniatureBoard, MiniatureModel
 
 METRICS = dict.fromkeys(
@@ -65,12 +65,11 @@ def _write(
         row["normalised_low"], row["normalised_high"] = row["low"] / row["ceiling"], row["high"] / row["ceiling"]
     own = gain * table["value"].to_numpy() + 0.0005 * np.resize(rng.standard_normal(100), len(table))
     position = table.column_names.index("value")
-    sink = io.BytesIO()
-    pq.write_table(table.set_column(position, "value", pa.array(own)), sink, compression="zstd")
-    document["files"]["blocks"]["sha256"] = hashlib.sha256(sink.getvalue()).hexdigest()
+    content = parquet_bytes(table.set_column(position, "value", pa.array(own)).to_pandas())
+    document["files"]["blocks"]["sha256"] = hashlib.sha256(content).hexdigest()
     target = root / "clean" / name / revision / path.parent.name / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.with_suffix(".parquet").write_bytes(sink.getvalue())
+    target.with_suffix(".parquet").write_bytes(content)
     target.write_text(json.dumps(document, indent=1))
 
 
