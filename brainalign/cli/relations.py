@@ -16,7 +16,7 @@ _Source = Annotated[
     typer.Argument(
         metavar="RESULTS|TABLE",
         exists=True,
-        help="Folder of the result files, or a table with a row a model (.csv, …).",
+        help="Folder of the result files, a table with a row a model (.csv, …), or source_data of DeepNSD.",
     ),
 ]
 _Group = Annotated[
@@ -75,6 +75,10 @@ def relate(
         str | None, typer.Option("--stimuli", metavar="SET", help="On which the properties were measured.")
     ] = None,
     table: _Also = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="COLUMN=VALUE", help="Only rows with it (or !=); several times."),
+    ] = None,
     permutations: _Permutations = 10_000,
     seed: _Seed = 0,
 ) -> Reply:
@@ -100,6 +104,7 @@ def relate(
         benchmark=benchmark,
         stimuli=stimuli,
         more=table,
+        where=where or (),
         n_permutations=permutations,
         seed=seed,
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from brainalign.leaderboard.badge import badges, board_badge
 from brainalign.leaderboard.collect import collect
+from brainalign.leaderboard.curves import collect_properties
 from brainalign.leaderboard.export import tidy, to_json
 from brainalign.leaderboard.page import render
 from brainalign.leaderboard.table import make_table
@@ -79,7 +80,9 @@ def build_leaderboard(
     csv = _replace(folder / "leaderboard.csv", frame.to_csv(index=False, lineterminator="\n").encode())
     table = _replace(folder / "leaderboard.parquet", parquet.getvalue())
     records = _replace(folder / "leaderboard.json", to_json(frame, heading).encode())
-    html = _replace(folder / "leaderboard.html", render(tables, heading).encode())
+    html = _replace(
+        folder / "leaderboard.html", render(tables, heading, collect_properties(Path(results_root))).encode()
+    )
     return LeaderboardFiles(html, csv, table, records, badge, pictures)
 
 

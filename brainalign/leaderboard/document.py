@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from brainalign.leaderboard.curves import Properties, geometry_of
 from brainalign.leaderboard.detail import Pool, chosen_layers, heat_maps, metric_label, provenance, short
 from brainalign.leaderboard.export import numbers_of, text_or_none, whole_or_none
 from brainalign.leaderboard.paired import paired_values
@@ -17,22 +19,38 @@ __all__ = ["count", "document", "section_name"]
 
 # characters of leave-block-out values on a page: with more columns the later ones cannot be tested there
 PAIRED_LIMIT = 4_000_000
+# characters of curves over scales on a page: models that come later show their table of properties alone
+GEOMETRY_LIMIT = 2_000_000
 _SHOWN = tuple(name for name in Score.__dataclass_fields__ if name != "se")
 
 
-def document(tables: Sequence[Table], title: str) -> dict[str, Any]:
+def document(tables: Sequence[Table], title: str, properties: Properties) -> dict[str, Any]:
     """Return the content of the page as plain JSON.
 
     ``cells`` of a column hold, for each field of a score, one value that all models share or a list of one a model;
     what is absent is null, and a normalised value that is absent is the value over its ceiling. ``pool`` holds values
-    that many places share.
+    that many places share. ``geometry`` holds the properties of a model, by ``model@revision``; curves over scales are
+    left out once they have `GEOMETRY_LIMIT` characters together.
     """
     pool = Pool()
     budget = [PAIRED_LIMIT]
     names = [section_name(table) for table in tables]
     keys = [name if names[:i].count(name) == 0 else f"{name}~{names[:i].count(name)}" for i, name in enumerate(names)]
     sections = [_section(table, key, pool, budget) for table, key in zip(tables, keys, strict=True)]
-    return {"title": title, "sections": sections, "pool": pool.values}
+    geometry = _geometry(tables, properties, pool)
+    return {"title": title, "sections": sections, "geometry": geometry, "pool": pool.values}
+
+
+def _geometry(tables: Sequence[Table], properties: Properties, pool: Pool) -> dict[str, Any]:
+    left, found = GEOMETRY_LIMIT, {}
+    for name in dict.fromkeys((line.model.name, line.model.revision) for table in tables for line in table.lines):
+        sets = geometry_of(properties.get(name, []), pool)
+        for one in sets:
+            left -= len(json.dumps(one["curves"])) if left > 0 else 0
+            one["curves"] = one["curves"] if left > 0 else []
+        if sets:
+            found["@".join(name)] = sets
+    return found
 
 
 def section_name(table: Table) -> str:

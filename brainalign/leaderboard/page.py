@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from brainalign import __version__
+from brainalign.leaderboard.curves import Properties
 from brainalign.leaderboard.document import count, document, section_name
 from brainalign.leaderboard.table import Line, Table
 
@@ -19,8 +20,8 @@ __all__ = ["embedded_json", "render"]
 SCRIPTS = ("dom.js", "numbers.js", "drawings.js", "board.js", "views.js", "panels.js", "main.js")
 
 
-def render(tables: Sequence[Table], title: str) -> str:
-    """Return the page.
+def render(tables: Sequence[Table], title: str, properties: Properties | None = None) -> str:
+    """Return the page, with the properties of models where they were measured.
 
     Every text that comes from a result reaches the page as data: as JSON in which no ``<`` is left, which the script
     turns into text nodes, or escaped.
@@ -31,7 +32,7 @@ def render(tables: Sequence[Table], title: str) -> str:
         "lede": escape(_lede(tables)),
         "banner": _banner(tables),
         "static": "\n".join(_static(table) for table in tables),
-        "data": embedded_json(document(tables, title)),
+        "data": embedded_json(document(tables, title, properties or {})),
         "css": _asset("page.css"),
         "js": "\n".join(_asset(name) for name in SCRIPTS),
     }

@@ -11,7 +11,7 @@ import pandas as pd
 
 from brainalign.errors import ChoiceError, InputError, near_names
 
-__all__ = ["column", "complete", "covariate_matrix", "numbers", "source_of"]
+__all__ = ["column", "complete", "covariate_matrix", "kept_rows", "numbers", "source_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -84,3 +84,32 @@ def _numeric(values: pd.Series) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def kept_rows(table: pd.DataFrame, where: Sequence[str]) -> pd.DataFrame:
+    """Return the rows for which every condition holds: ``column=value`` or ``column!=value``, compared as text.
+
+    Raises
+    ------
+    InputError
+        If a condition is none, or nothing is left.
+    ChoiceError
+        For a column that is absent.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"task": ["random", "clip"], "r": [0.1, 0.4]})
+    >>> kept_rows(table, ["task!=random"])["r"].tolist()
+    [0.4]
+    """
+    for condition in where:
+        name, found, value = condition.partition("=")
+        if not found or not name.rstrip("!"):
+            raise InputError(f"{condition!r} is no condition; write column=value or column!=value.")
+        same = column(table, name.removesuffix("!")).astype(str) == value
+        there = table
+        table = table[~same if name.endswith("!") else same]
+        if table.empty:
+            known = ", ".join(sorted(set(column(there, name.removesuffix("!")).astype(str)))[:8])
+            raise InputError(f"no row is left with {condition}; {name.removesuffix('!')} is {known}.")
+    return table

@@ -15,9 +15,10 @@ from brainalign.errors import InputError, UndefinedError
 from brainalign.metrics import METRICS
 from brainalign.metrics.properties import PROPERTIES
 from brainalign.metrics.property_curves import CURVES
-from brainalign.studies.columns import column, source_of
+from brainalign.studies.columns import column, kept_rows, source_of
 from brainalign.studies.contrasts import Contrast, contrast
 from brainalign.studies.joined import Joint, at_scale, results_and_properties
+from brainalign.studies.published import conwell_table, is_conwell_folder
 from brainalign.studies.relations import Judged, grid_of, judge, relate_pairs
 
 __all__ = ["Related", "contrast_source", "relate_source"]
@@ -51,6 +52,7 @@ def relate_source(
     benchmark: str | None = None,
     stimuli: str | None = None,
     more: Path | None = None,
+    where: Sequence[str] = (),
     n_permutations: int = 10_000,
     seed: int = 0,
 ) -> Related:
@@ -59,7 +61,9 @@ def relate_source(
     Parameters
     ----------
     source : Path
-        Root of result files, or a table with a row a unit.
+        Root of result files, a table with a row a unit, or the published tables that `conwell_table` reads.
+    where : sequence of str
+        Rows to keep: ``column=value`` or ``column!=value``, all of which must hold.
     x, y, checks : sequences of str
         Property and metric ids, or columns; a property over scales is taken at ``scale``, and tested over all of them.
     group : str, optional
@@ -76,6 +80,7 @@ def relate_source(
     joint = _joint(
         source, named, more, unit=unit, layer=layer, rois=rois, subjects=subjects, benchmark=benchmark, stimuli=stimuli
     )
+    joint = Joint(kept_rows(joint.table, where), joint.curves, [*joint.notes, *(f"only rows with {w}" for w in where)])
     model = "model" if unit == "layer" and "model" in joint.table else None
     notes = []
     if model and group is None:
@@ -150,6 +155,8 @@ def _joint(source: Path, named: Sequence[str], more: Path | None, **options: Any
     names = dict.fromkeys(map(source_of, named))
     if source.is_file():
         joint = Joint(load_table(source))
+    elif is_conwell_folder(source):
+        joint = Joint(conwell_table(source), notes=["scores and properties as published (Conwell et al. 2024)"])
     else:
         metrics = [name for name in names if name in METRICS]
         if not metrics:

@@ -16,6 +16,7 @@ from brainalign.leaderboard import build_leaderboard
 from brainalign.leaderboard.collect import collect
 from brainalign.leaderboard.rank import compare_pairs
 from brainalign.leaderboard.table import make_table
+from brainalign.results import PropertyResult, write_property
 from brainalign.testing.results import MiniatureBoard, MiniatureModel
 
 BROWSER = next(
@@ -144,6 +145,20 @@ def add_script(page: Path, script: str, target: Path) -> Path:
     return target
 
 
+def measured(
+    model: MiniatureModel, name: str, rows: list[tuple[str, float | None, float]], dirty: bool = True
+) -> PropertyResult:
+    source = {"kind": "embeddings", "name": model.name, "part": [model.revision], "stimulus_set": "<i>photos</i>"}
+    document = {
+        "source": source | {"entry_sha256": "e" * 64},
+        "property": {"id": name, "version": 1},
+        "simulated": False,
+        "rows": [{"part": p, "scale": k, "value": v, "n_stimuli": 500, "n_units": 64} for p, k, v in rows],
+        "provenance": {"git": {"commit": "0", "dirty": dirty}},
+    }
+    return PropertyResult.model_validate(document)
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("board")
@@ -155,6 +170,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     MiniatureBoard(simulated=True).write(root / "results", models)
     MiniatureBoard(id="aa-real").write(root / "results", models[:2])
+    for name, rows in (
+        ("dimension.curve.mle", [(f"layer{i}|mean", 2.0**k, 10.0 * i - k) for i in (1, 2, 3) for k in (4, 5, 6)]),
+        ("spectrum.exponent", [(f"layer{i}|mean", None, 1.0 + i / 8) for i in (1, 2, 3)]),
+    ):
+        write_property(root / "results", measured(models[0], name, rows))
     return build_leaderboard(root / "results", root / "site").html
 
 
@@ -220,7 +240,10 @@ def test_a_model_opens_with_layers_and_provenance(visited: Visit) -> None:
     assert opened and heading == "zebra" and visited.outcome["closed"]
     for part in ("layer1|mean", "layer3|mean (8 of 10)", "Provenance", "encoding.ridge.r.v1", "rank 1 of 3"):
         assert part in text
-    assert charts == 2  # scores along the layers, one for each metric
+    for part in ("Geometry on <i>photos</i>", "500 stimuli", "dimension.curve.mle.v1", "spectrum.exponent.v1", "1.375"):
+        assert part in text
+    assert "uncommitted code" in text[text.index("Geometry on") :]
+    assert charts == 3  # scores along the layers, one for each metric, and one property over scales
 
 
 def test_a_region_lists_every_metric_by_score(visited: Visit) -> None:

@@ -100,3 +100,26 @@ function curves(heat, rois, layers) {
       s("text", { x: 370, y: heights[slots.indexOf(j)] - over + 4, fill: colour, class: "named" }, shortened(rois[j], 14))];
   }));
 }
+
+// One line a layer over the scales of a property
+function scaleCurves(curve, layers) {
+  const scales = pooled(curve.scales);
+  const flat = curve.values.flat().filter((v) => v !== null);
+  if (!flat.length) return h("p", { class: "none" }, "no value at any scale");
+  const xs = scale(scales, 64, 364, true);
+  xs.ticks = scales.length > 6 ? scales.filter((_, i) => i % 2 === 0) : scales;
+  const ys = scale([0, ...flat], 246, 16);
+  const heights = [];
+  const named = curve.values.map((row, i) => [i, row.filter((v) => v !== null).at(-1)]).filter(([, v]) => v !== undefined).sort((a, b) => b[1] - a[1]);
+  const gap = Math.min(13, 240 / Math.max(1, named.length));
+  for (const [, v] of named) heights.push(Math.max(ys.x(v), heights.length ? heights.at(-1) + gap : 0));
+  const over = Math.max(0, (heights.at(-1) || 0) - 250);
+  return frame(xs, ys, "number of neighbours k", curve.property, curve.values.map((row, i) => {
+    const points = row.map((v, k) => [scales[k], v]).filter(([, v]) => v !== null).map(([k, v]) => `${xs.x(k).toFixed(1)} ${ys.x(v).toFixed(1)}`);
+    if (!points.length) return null;
+    const at = named.findIndex(([j]) => j === i);
+    const look = { stroke: `var(--c${i % COLOURS})`, "stroke-dasharray": i >= COLOURS ? "5 3" : null };
+    return [s("path", { d: `M${points.join("L")}`, fill: "none", "stroke-width": 1.6, ...look }),
+      s("text", { x: 370, y: heights[at] - over + 4, fill: look.stroke, class: "named" }, shortened(layers[i], 14))];
+  }));
+}

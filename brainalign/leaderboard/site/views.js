@@ -36,6 +36,21 @@ function facts(value) {
   return h("dl", {}, listed.map(([k, v]) => [h("dt", {}, k), h("dd", {}, facts(v))]));
 }
 
+// Properties of the embedding alone: by layer, and over scales as curves, one a layer
+function geometryView(line) {
+  const sets = data.geometry[nameOf(line)] || [];
+  return sets.map((of) => {
+    const layers = pooled(of.layers), names = pooled(of.table.names);
+    const [fewest, most] = of.n_stimuli;
+    const table = names.length === 0 ? "" : sideways("Properties by layer", h("table", {},
+      h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "left" }, "Property"), layers.map((l) => h("th", { scope: "col" }, shortened(l, 24))))),
+      h("tbody", {}, names.map((name, i) => h("tr", {}, h("th", { scope: "row", class: "left" }, name), of.table.values[i].map((v) => h("td", {}, num(v))))))));
+    return [h("h3", {}, `Geometry on ${of.stimuli}`), h("p", {}, marks(of)),
+      h("p", { class: "small" }, `Of the embedding alone, ${fewest === most ? most : `${fewest} to ${most}`} stimuli. Dimension compares only at the same number of stimuli and the same k.`),
+      table, of.curves.map((curve) => h("div", {}, h("h4", {}, curve.property), scaleCurves(curve, layers)))];
+  });
+}
+
 const standing = (section, line) => (line.rank
   ? `rank ${line.rank[0]} of ${section.n_ranked} (the tests leave ${line.rank[1] === line.rank[2] ? "no other" : `${line.rank[1]} to ${line.rank[2]}`} open)`
   : `not ranked: ${line.unranked}`);
@@ -56,7 +71,7 @@ function modelView(section, line) {
     h("h3", {}, "Scores"), scoresTable(section, line),
     h("p", { class: "small" }, "z and p come from random pairings of stimuli. Over several subjects both are bounds on the safe side: nulls are taken as fully correlated, and p is the largest of the subjects’."),
     h("h3", {}, "Layers by region"), h("p", { class: "small" }, "Scores of each layer on all stimuli, mean over subjects; the strongest shade is the largest score of its table."),
-    line.heat.map(heatTable),
+    line.heat.map(heatTable), geometryView(line),
     h("h3", {}, "Provenance"),
     line.provenance.map((p) => h("details", {}, h("summary", {}, p.metric), h("dl", {}, p.facts.map(([k, v]) => [h("dt", {}, k), h("dd", {}, facts(pooled(v)))])))),
   ];
