@@ -11,6 +11,7 @@ from brainalign.plots.rdms import rdm_figure, rdm_map
 from brainalign.plots.scatter import property_scatter, triangle_scatter
 from brainalign.plots.spectra import spectrum_figure
 from brainalign.plots.style import PALETTE, STYLE
+from brainalign.plots.surface_page import surface_page
 from brainalign.plots.table import PLOTS
 from brainalign.plots.triangle import triangle_figure
 
@@ -32,6 +33,7 @@ __all__ = [
     "spectrum_figure",
     "structure_figure",
     "surface_figure",
+    "surface_page",
     "triangle_figure",
     "triangle_scatter",
     "volume_slices",

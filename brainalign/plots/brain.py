@@ -18,7 +18,7 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from brainalign.errors import InputError, ShapeError, UndefinedError
 from brainalign.plots.style import SEQUENTIAL, new_figure, shown
 
-__all__ = ["region_map", "surface_figure", "volume_slices"]
+__all__ = ["Mesh", "mesh_of", "region_map", "surface_figure", "value_range", "volume_slices"]
 
 FloatArray = npt.NDArray[np.float64]
 Mesh = tuple[npt.ArrayLike, npt.ArrayLike]
@@ -95,7 +95,7 @@ def volume_slices(
     rows = -(-len(cuts) // columns)
     with new_figure(0.8 + 1.5 * columns, 1.5 * rows) as figure:
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        scale = _scale(values)
+        scale = value_range(values)
         for ax in axes:
             ax.set_axis_off()
         for ax, cut in zip(axes, cuts, strict=False):
@@ -151,8 +151,8 @@ def surface_figure(
     for view in views:
         if view not in _VIEWS:
             raise InputError(f"view {view!r} is not known; give {' or '.join(_VIEWS)}.")
-    meshes = {side: _mesh(mesh, side, len(values)) for side, values in given.items()}
-    scale = _scale(np.concatenate(list(given.values())))
+    meshes = {side: mesh_of(mesh, side, len(values)) for side, values in given.items()}
+    scale = value_range(np.concatenate(list(given.values())))
     with new_figure(0.9 + 2.2 * len(views), 1.9 * len(given)) as figure:
         axes = []
         for row, (side, values) in enumerate(given.items()):
@@ -194,7 +194,7 @@ def region_map(
     known = [float(v) for v in scores.values() if v is not None and np.isfinite(v)]
     if not known:
         raise UndefinedError("no region has a score: nothing to draw.")
-    scale = _scale(np.array(known))
+    scale = value_range(np.array(known))
     with new_figure(5.6, 3.4) as figure:
         ax = figure.subplots()
         for roi, (x, y, width) in _tiles(list(scores)).items():
@@ -242,7 +242,8 @@ def _tiles(rois: Sequence[str]) -> dict[str, tuple[float, float, float]]:
     return {roi: tiles[roi] for roi in rois}
 
 
-def _scale(values: FloatArray) -> Normalize:
+def value_range(values: FloatArray) -> Normalize:
+    """Return the scale of colours: from zero, or the smallest value where that is below, to the largest."""
     low, high = min(0.0, float(np.nanmin(values))), float(np.nanmax(values))
     return Normalize(low, high if high > low else low + 1)
 
@@ -253,7 +254,8 @@ def _mappable(scale: Normalize) -> Any:
     return ScalarMappable(scale, SEQUENTIAL)
 
 
-def _mesh(mesh: str | Mapping[str, Mesh], side: str, n: int) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+def mesh_of(mesh: str | Mapping[str, Mesh], side: str, n: int) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Return coordinates (n, 3) and faces of a hemisphere, or raise where the mesh is unknown or has not n vertices."""
     if isinstance(mesh, str):
         if mesh != "fsaverage5":
             raise InputError(f"mesh={mesh!r} does not come along; give 'fsaverage5' or coordinates and faces.")

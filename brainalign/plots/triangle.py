@@ -30,8 +30,8 @@ def triangle_figure(edges: pd.DataFrame, spokes: pd.DataFrame) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Lines are as wide as the correlation is strong, blue where it is positive, red where it is negative, dashed
-        where p is .05 or more. Right: before less after, with its interval.
+        Lines are as wide as the correlation is strong, blue where it is positive, orange where it is negative,
+        dashed where p is .05 or more. Right: before less after, with its interval.
 
     Raises
     ------
