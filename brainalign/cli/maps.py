@@ -25,7 +25,7 @@ def map_(
     result: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, metavar="RESULT", help="JSON of an encoding result.")
     ],
-    to: Annotated[str, typer.Option("--to", help="nifti, gifti, mgh or fsaverage5.")] = "nifti",
+    to: Annotated[str, typer.Option("--to", help="nifti, gifti, mgh, fsaverage5, or page (HTML).")] = "nifti",
     quantity: Annotated[str, typer.Option("--quantity", help="r, r2, alpha or ceiling.")] = "r",
     layer: Annotated[
         str | None, typer.Option("--layer", help="Default: the one that was chosen in most folds.")
@@ -38,10 +38,16 @@ def map_(
 ) -> Reply:
     """Put the values of single neuroids back where they came from.
 
-    One volume a subject, or one surface file a hemisphere; places without a neuroid are NaN. Nothing is resampled.
+    One volume a subject, or one surface file a hemisphere; places without a neuroid are NaN. Nothing is resampled. A
+    page shows fsaverage5, turns by hand, and needs no network.
     """
     from brainalign.evaluate.maps import write_maps
     from brainalign.store import open_store
 
-    paths = write_maps(result, open_store(store), out, to=to, quantity=quantity, layer=layer, subjects=subject)
+    if to == "page":
+        from brainalign.studies.surface_pages import write_surface_pages
+
+        paths = write_surface_pages(result, open_store(store), out, quantity=quantity, layer=layer, subjects=subject)
+    else:
+        paths = write_maps(result, open_store(store), out, to=to, quantity=quantity, layer=layer, subjects=subject)
     return Reply({"maps": paths}, [str(path) for path in paths])

@@ -1,5 +1,9 @@
 """Values of neuroids land in the places that the responses name, and nowhere else."""
 
+import base64
+import json
+import re
+
 import nibabel
 import numpy as np
 import pandas as pd
@@ -88,6 +92,24 @@ def test_the_command(scored, tmp_path):
     result = CliRunner().invoke(build_app(), words)
     assert result.exit_code == 0, result.output
     assert len(list(tmp_path.glob("s1.encoding.ridge.r.*.nii.gz"))) == 1
+
+
+def test_a_page_by_the_command(tmp_path):
+    store = open_store(tmp_path / "store")
+    sides = {"vertex": [4, 10_241, 5, 100_000], "hemisphere": np.array(["lh", "lh", "rh", "rh"], dtype=object)}
+    put(store, "whole", sides, shape=[163_842, 163_842], space="fsaverage")
+    bench = Benchmark(id="whole", dataset="whole", metrics=["encoding.ridge.r"], encoding_permutations=20, blocks=10)
+    path = score("net@0123456789ab", bench, store, results=tmp_path / "results").files[0]
+    words = ["map", str(path), "--to", "page", "--out", str(tmp_path / "maps"), "--store", str(store.url)]
+    result = CliRunner().invoke(build_app(), words)
+    assert result.exit_code == 0, result.output
+    (page,) = (tmp_path / "maps").glob("s1.*.html")
+    data = json.loads(re.search(r'id="surface-data">(.*?)</script>', page.read_text())[1])
+    left, right = (np.frombuffer(base64.b64decode(side["values"]), dtype="<f4") for side in data["sides"])
+    known = [np.flatnonzero(np.isfinite(values)).tolist() for values in (left, right)]
+    assert known == [[4, 10_241], [5]]  # vertices past the coarser mesh are left out
+        np.isfinite(right)
+    ).tolist() == [5]
 
 
 def test_what_cannot_be_mapped(scored, tmp_path):
