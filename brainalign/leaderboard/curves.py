@@ -8,7 +8,7 @@ from typing import Any
 from brainalign.leaderboard.detail import Pool, short
 from brainalign.results import PropertyResult, iter_properties, trust_of
 
-__all__ = ["Properties", "collect_properties", "geometry_of"]
+__all__ = ["Properties", "collect_properties", "geometry_of", "last_layer"]
 
 # property files of each model at one revision: of two of one property the one from committed code
 Properties = dict[tuple[str, str], list[PropertyResult]]
@@ -45,6 +45,16 @@ def geometry_of(results: list[PropertyResult], pool: Pool) -> list[dict[str, Any
     for result in results:
         sets.setdefault(result.source.folders[-1], []).append(result)
     return [_of_set(name, of, pool) for name, of in sorted(sets.items())]
+
+
+def last_layer(results: list[PropertyResult]) -> dict[str, float]:
+    """Return the properties of the last layer that was measured, by name and stimulus set: what models compare by."""
+    found: dict[str, float] = {}
+    for result in results:
+        row = result.rows[-1]
+        if row.scale is None and row.value is not None:
+            found[f"{result.property.id} of the last layer on {result.source.folders[-1]}"] = row.value
+    return found
 
 
 def _of_set(name: str, results: list[PropertyResult], pool: Pool) -> dict[str, Any]:

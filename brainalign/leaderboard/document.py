@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from brainalign.leaderboard.curves import Properties, geometry_of
+from brainalign.leaderboard.curves import Properties, geometry_of, last_layer
 from brainalign.leaderboard.detail import Pool, chosen_layers, heat_maps, metric_label, provenance, short
 from brainalign.leaderboard.export import numbers_of, text_or_none, whole_or_none
 from brainalign.leaderboard.paired import paired_values
@@ -36,7 +36,7 @@ def document(tables: Sequence[Table], title: str, properties: Properties) -> dic
     budget = [PAIRED_LIMIT]
     names = [section_name(table) for table in tables]
     keys = [name if names[:i].count(name) == 0 else f"{name}~{names[:i].count(name)}" for i, name in enumerate(names)]
-    sections = [_section(table, key, pool, budget) for table, key in zip(tables, keys, strict=True)]
+    sections = [_section(table, key, pool, budget, properties) for table, key in zip(tables, keys, strict=True)]
     geometry = _geometry(tables, properties, pool)
     return {"title": title, "sections": sections, "geometry": geometry, "pool": pool.values}
 
@@ -63,7 +63,7 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
-def _section(table: Table, key: str, pool: Pool, budget: list[int]) -> dict[str, Any]:
+def _section(table: Table, key: str, pool: Pool, budget: list[int], properties: Properties) -> dict[str, Any]:
     primary = [column for column in table.columns if column.metric == table.primary]
     aggregate = [line.aggregate for line in table.lines]
     metrics = list(dict.fromkeys(column.metric for column in table.columns))
@@ -96,7 +96,7 @@ def _section(table: Table, key: str, pool: Pool, budget: list[int]) -> dict[str,
             | _column([line.cells[i] for line in table.lines], regions[i], budget)
             for i, column in enumerate(table.columns)
         ],
-        "lines": [_line(table, line, i, pool) for i, line in enumerate(table.lines)],
+        "lines": [_line(table, line, i, pool, properties) for i, line in enumerate(table.lines)],
     }
 
 
@@ -154,15 +154,16 @@ def _extremes(values: Iterable[float | None]) -> list[float | None] | None:
     return [short(min(known)), short(max(known))] if known else None
 
 
-def _line(table: Table, line: Line, at: int, pool: Pool) -> dict[str, Any]:
+def _line(table: Table, line: Line, at: int, pool: Pool, properties: Properties) -> dict[str, Any]:
     model, standing = line.model, line.standing
+    measured = last_layer(properties.get((model.name, model.revision), []))
     return {
         "at": at,
         "model": model.name,
         "revision": model.revision,
         "family": text_or_none(model.attributes.get("family")),
         "n_parameters": whole_or_none(model.attributes.get("n_parameters")),
-        "numbers": numbers_of(model.attributes),
+        "numbers": numbers_of(model.attributes) | {name: short(value) for name, value in measured.items()},
         "simulated": model.simulated,
         "uncommitted": model.uncommitted,
         "rank": [standing.rank, standing.rank_low, standing.rank_high] if standing else None,

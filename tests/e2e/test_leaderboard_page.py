@@ -268,7 +268,12 @@ def test_two_models_are_tested_in_pairs_as_the_ranks_are(visited: Visit, page: P
 def test_the_metrics_and_the_properties_are_drawn_over_models(visited: Visit) -> None:
     (agree, dots), (against, sized) = visited.outcome["panels"]
     assert agree.startswith("Do the metrics agree?") and "1.00" in agree and dots == 3 + 2  # with its legend
-    assert against.startswith("Properties against alignment") and "n_parameters" in against and sized == 1 + 2
+    assert (
+        against.startswith("Properties against alignment")
+        and "n_parameters" in against
+        and "spectrum.exponent of the last layer on <i>photos</i>" in against
+    )
+    assert sized == 1 + 2
 
 
 def test_the_address_keeps_what_is_seen(visited: Visit) -> None:
