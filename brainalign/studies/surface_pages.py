@@ -29,7 +29,7 @@ def write_surface_pages(
     list of Path
         One HTML file a subject; the GIfTI files that it was made of lie beside it.
     """
-    import nibabel
+    from nibabel.gifti import GiftiImage
 
     from brainalign.plots import surface_page
 
@@ -38,8 +38,8 @@ def write_surface_pages(
     pages = []
     for left, right in zip(paths[::2], paths[1::2], strict=True):
         stem = left.name.removeprefix("lh.").removesuffix(".func.gii")
-        sides = [nibabel.load(path).darrays[0].data for path in (left, right)]
+        lh, rh = (GiftiImage.from_filename(path).darrays[0].data for path in (left, right))
         title = f"{head.embedding.model}: {quantity} of {stem.split('.')[0]} on {head.benchmark.id}"
         page = left.with_name(f"{stem}.html")
-        pages.append(surface_page(*sides, page, label=quantity, title=title, simulated=head.simulated))
+        pages.append(surface_page(lh, rh, page, label=quantity, title=title, simulated=head.simulated))
     return pages

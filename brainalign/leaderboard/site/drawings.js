@@ -14,7 +14,7 @@ function scale(values, from, to, log = false) {
   const ticks = [];
   for (let k = Math.ceil(low / step); k * step <= high; k++) ticks.push(log ? 10 ** (k * step) : k * step);
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const label = (t) => (log || Math.abs(t) >= 1e4 ? count(t) : minus(t.toFixed(digits)));
+  const label = (t) => (log || Math.abs(t) >= 1e4 ? count(t) : digits > 3 ? (t === 0 ? "0" : (+t.toPrecision(2)).toExponential().replaceAll("-", "−")) : minus(t.toFixed(digits)));
   return { ticks, label, x: (v) => from + ((to - from) * (on(v) - low)) / (high - low) };
 }
 
