@@ -38,7 +38,8 @@ app = family("import", "A laboratory's own images, responses and RDMs into the s
     app,
     "images",
     example="brainalign data import images photos/ --set my-photos\n"
-    "brainalign data import images crops.zip --set my-crops --pattern '*.png' --groups sources.csv",
+    "brainalign data import images crops.zip --set my-crops --pattern '*.png' --groups sources.csv\n"
+    "brainalign data import images cifar.zip --set cifar --id-from path --labels folder",
 )
 def images(
     source: Annotated[Path, typer.Argument(exists=True, help="Folder or zip of images; they stay where they are.")],
@@ -58,6 +59,14 @@ def images(
             help="Table with columns stimulus and group: stimuli that share a source stay in one fold.",
         ),
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels",
+            metavar="CSV|folder",
+            help="Classes: a table with columns stimulus and label, or 'folder' for the folder that each lies in.",
+        ),
+    ] = None,
 ) -> Reply:
     """Register images as a stimulus set.
 
@@ -72,7 +81,8 @@ def images(
         source,
         pattern=pattern,
         id_from=id_from,
-        groups=None if groups is None else _read_groups(groups),
+        groups=None if groups is None else _read_column(groups, "group"),
+        labels=labels if labels in (None, "folder") else _read_column(Path(str(labels)), "label"),
     )
     number = int(table["group"].nunique()) if "group" in table.columns else None
     document = {"set": set_, "n_stimuli": len(table), "n_groups": number, "stimuli": plain(table["stimulus"])}
@@ -80,13 +90,13 @@ def images(
     return Reply(document, [f"{set_}: {len(table)} images{of_groups}."])
 
 
-def _read_groups(path: Path) -> dict[str, str]:
+def _read_column(path: Path, column: str) -> dict[str, str]:
     import pandas as pd
 
     table = pd.read_csv(path, dtype=str)
-    if not {"stimulus", "group"} <= set(table.columns):
-        raise DatasetError(f"{path} has columns {', '.join(table.columns)}; expected stimulus and group.")
-    return dict(zip(table["stimulus"], table["group"], strict=True))
+    if not {"stimulus", column} <= set(table.columns):
+        raise DatasetError(f"{path} has columns {', '.join(table.columns)}; expected stimulus and {column}.")
+    return dict(zip(table["stimulus"], table[column], strict=True))
 
 
 @command(
