@@ -170,7 +170,70 @@ def features_case(folder: Path) -> Case:
     return Case(f"features:{folder / 'kept.npz'}", "layer4", lambda rows: torch.from_numpy(values), needs_batch=False)
 
 
+def cifar_resnet_case(folder: Path) -> Case:
+    """A checkpoint in the form that they are published in, against a forward pass written anew."""
+    from torch.nn import functional
+
+    from brainalign.models.cifar_resnet import CifarResNet
+
+    torch.manual_seed(1)
+    state = CifarResNet(2).eval().state_dict()
+    torch.save({"state_dict": {f"module.{k}": v for k, v in state.items()}, "best_prec1": 9.0}, folder / "resnet14.th")
+
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        mean, var, weight, bias = (state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
+        return functional.batch_norm(x, mean, var, weight, bias)
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(norm(functional.conv2d(x, state["conv1.weight"], padding=1), "bn1"))
+        for stage in (1, 2):
+            for i in range(2):
+                name, stride = f"layer{stage}.{i}", 2 if stage == 2 and i == 0 else 1
+                out = functional.conv2d(x, state[f"{name}.conv1.weight"], stride=stride, padding=1)
+                out = functional.conv2d(
+                    functional.relu(norm(out, f"{name}.bn1")), state[f"{name}.conv2.weight"], padding=1
+                )
+                if stride == 2:
+                    zeros = torch.zeros(len(x), 8, 16, 16)
+                    x = torch.cat([zeros, x[:, :, ::2, ::2], zeros], 1)
+                x = functional.relu(norm(out, f"{name}.bn2") + x)
+        return x
+
+    return Case(f"cifar-resnet:{folder / 'resnet14.th'}", "layer2.1", run)
+
+
+def deep_compression_case(folder: Path) -> Case:
+    """A file written here, from weights that are drawn sparse, against torchvision's network with these weights."""
+    models = pytest.importorskip("torchvision.models")
+    rng = np.random.default_rng(0)
+    module = models.squeezenet1_0().eval()
+    module.classifier[1].padding = (1, 1)
+    parts = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
+    counts, layers = [], []
+    for part in parts:
+        weight = np.zeros(part.weight.numel(), np.float32)
+        places = np.cumsum(rng.integers(1, 17, len(weight) // 17 + 1))
+        places = places[places <= len(weight)] - 1
+        codebook = np.concatenate([[0], rng.normal(0, 0.3, 255)]).astype("<f4")
+        codes = rng.integers(1, 256, len(places)).astype(np.uint8)
+        weight[places] = codebook[codes]
+        bias = rng.normal(0, 0.1, part.out_channels).astype("<f4")
+        steps = np.diff(places, prepend=-1) - 1
+        steps = np.append(steps, 0) if len(steps) % 2 else steps
+        packed = (steps[::2] | steps[1::2] << 4).astype(np.uint8)
+        counts.append(len(places))
+        layers.append(codebook.tobytes() + bias.tobytes() + codes.tobytes() + packed.tobytes())
+        with torch.no_grad():
+            part.weight.copy_(torch.from_numpy(weight.reshape(part.weight.shape)))
+            part.bias.copy_(torch.from_numpy(bias))
+    (folder / "squeeze.net").write_bytes(np.array(counts, "<u4").tobytes() + b"".join(layers))
+    own = hooked(module, "features.4")
+    return Case(f"deep-compression:{folder / 'squeeze.net'}", "features.4", lambda batch: own(batch.flip(1)))  # BGR
+
+
 CASES = {
+    "cifar-resnet": cifar_resnet_case,
+    "deep-compression": deep_compression_case,
     "timm": timm_case,
     "torchvision": torchvision_case,
     "transformers": transformers_case,
@@ -253,7 +316,7 @@ def test_a_name_that_is_not_there(source: str) -> None:
         load_network(f"{source}:no-such-thing")
 
 
-@pytest.mark.parametrize("source", ["torchscript", "onnx", "litert", "features"])
+@pytest.mark.parametrize("source", ["torchscript", "onnx", "litert", "features", "cifar-resnet", "deep-compression"])
 def test_a_damaged_file(source: str, tmp_path: Path) -> None:
     file = tmp_path / ("x.npz" if source == "features" else "x.bin")
     file.write_bytes(b"no such format" * 9)
