@@ -20,7 +20,7 @@ from brainalign.errors import ChoiceError, DatasetError, ImageError, near_names
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["decode_pixels", "describe_images", "import_images", "iter_images"]
+__all__ = ["decode_pixels", "describe_images", "import_images", "in_order", "iter_images"]
 
 ID_FORMS = ("stem", "name", "path")
 
@@ -46,7 +46,8 @@ def import_images(
     set : str
         Name of the stimulus set.
     source : path
-        Folder (searched through all levels) or zip (members in folders included) with the images.
+        Folder (searched through all levels), zip (members in folders included), or parquet file with a column of
+        image files (bytes, or structs with a field ``bytes``): there the path is ``<column>/<row>``.
     pattern : str, optional
         Shell pattern that the relative path must match, as ``"shown/*.png"``.
     groups : mapping or sequence, optional
@@ -82,7 +83,7 @@ def import_images(
     """
     table, kind = describe_images(source, pattern=pattern, id_from=id_from, ids=ids)
     if groups is not None:
-        table["group"] = _in_order("groups", groups, list(table["stimulus"]))
+        table["group"] = in_order("groups", groups, list(table["stimulus"]))
     if labels is not None:
         table["label"] = _labels(labels, table)
     where = str(Path(source).resolve())
@@ -177,7 +178,8 @@ def _refuse_duplicates(named: dict[str, str], source: str | Path) -> None:
         seen[stimulus] = file
 
 
-def _in_order(what: str, given: Mapping[str, str] | Sequence[str], stimuli: list[str]) -> list[str]:
+def in_order(what: str, given: Mapping[str, str] | Sequence[str], stimuli: list[str]) -> list[str]:
+    """Return what is given by stimulus id, or in order, for each stimulus; raises DatasetError where it lacks one."""
     if isinstance(given, Mapping):
         absent = [stimulus for stimulus in stimuli if stimulus not in given]
         if absent:
@@ -190,7 +192,7 @@ def _in_order(what: str, given: Mapping[str, str] | Sequence[str], stimuli: list
 
 def _labels(given: Mapping[str, str] | Sequence[str] | str, table: pd.DataFrame) -> list[str]:
     if not isinstance(given, str):
-        return _in_order("labels", given, list(table["stimulus"]))
+        return in_order("labels", given, list(table["stimulus"]))
     if given != "folder":
         raise ChoiceError(f"labels={given!r} is not known; give 'folder', or a label for each stimulus.")
     found = [PurePosixPath(file).parent.name for file in table["file"]]

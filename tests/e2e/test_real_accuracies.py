@@ -59,20 +59,25 @@ def test_resnets_on_the_test_images_of_cifar(store, shared_data):
 
 
 def test_imagenet_networks_on_one_photo_a_class(store, shared_data):
-    networks = {
-        "efficientnet-lite0": 0.88,
-        "efficientnet-lite1": 0.88,
-        "efficientnet-lite2": 0.89,
-        f"deep-compression:{shared_data / 'weights_squeezenet' / 'compressed_SqueezeNet.net'}": 0.60,
-    }
+    # published on the validation images; these photos seem to be training images, on which networks score more
+    networks = {"efficientnet-lite0": 0.751, "efficientnet-lite1": 0.767, "efficientnet-lite2": 0.776}
     found = []
-    for name, least in networks.items():
+    for name, published in networks.items():
         one = measure_accuracy(embed(name, "imagenet", store, layers=["output"]), "imagenet", store)
         found.append(one)
-        assert one.judged[("output|mean", "accuracy.top1")].value > least
+        assert published < one.judged[("output|mean", "accuracy.top1")].value < 1
+    file = shared_data / "weights_squeezenet" / "compressed_SqueezeNet.net"
+    squeezenet = measure_accuracy(
+        embed(f"deep-compression:{file}", "imagenet", store, layers=["output"]), "imagenet", store
+    )
+    # as decoded and run by others on the same photos, with a crop that may differ
+    assert squeezenet.judged[("output|mean", "accuracy.top1")].value == pytest.approx(0.632, abs=0.03)
+    found.append(squeezenet)
+    for one in found:
         probe = one.table[one.table["property"] == "accuracy.probe.logistic"].iloc[0]
         assert "one image a class" in probe["reason"]
-    told = order(printed(found), "accuracy.top1")
-    squeezenet = found[-1].model.split("@")[0]
-    assert {(f"efficientnet-lite{i}", squeezenet) for i in range(3)} <= told
-    assert ("efficientnet-lite0", "efficientnet-lite2") not in told
+    pairs = printed(found)
+    told = order(pairs, "accuracy.top1")
+    assert {(name, squeezenet.model.split("@")[0]) for name in networks} <= told
+    names = list(networks)
+    assert not told & {(small, large) for i, small in enumerate(names) for large in names[i + 1 :]}
