@@ -19,8 +19,9 @@ from PIL import Image
 from torch import nn
 
 from brainalign.errors import MissingDependencyError, ModelError, UnknownModelError
-from brainalign.models import Network, Preprocessing, embed, load_network
+from brainalign.models import Network, Preprocessing, embed, load_network, streaming
 from brainalign.models.catalogue import SOURCES
+from brainalign.models.check_image import differences, see_preprocessing
 from brainalign.store import open_store
 
 N = 5
@@ -284,6 +285,42 @@ def test_activations_in_the_store_equal_a_plain_forward_pass(
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
 
 
+def test_interrupted_and_resumed_equals_uninterrupted_to_the_bit(
+    network: Network, case: Case, store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = open_store(tmp_path / "other")
+    table = store.stimuli("set")
+    other.put_stimuli("set", table, source=table.attrs["source"], kind="folder")
+    options: dict[str, Any] = {"layers": [case.layer], "pooling": "srp:3", "batch_size": 2}
+    whole = other.embeddings(embed(network, "set", other, **options), stimuli="set")
+    monkeypatch.setattr(streaming, "_CHUNK_ROWS", 2)
+    rows, calls = streaming.Forward.rows, []
+
+    def stops(self: Any, images: Any, batching: Any, ids: Any) -> Any:
+        calls.append(list(ids))
+        if calls.count(calls[-1]) == 1 and len(calls) == 3:
+            raise KeyboardInterrupt
+        return rows(self, images, batching, ids)
+
+    monkeypatch.setattr(streaming.Forward, "rows", stops)
+    with pytest.raises(KeyboardInterrupt):
+        embed(network, "set", store, **options)
+    assert store.models() == []
+    again = store.embeddings(embed(network, "set", store, **options), stimuli="set")
+    assert calls[3:] == [["4"]]  # two batches of two were kept
+    assert again.attrs["entry_sha256"] == whole.attrs["entry_sha256"]
+
+
+def test_a_check_image_shows_the_preprocessing_that_the_weights_were_trained_with(network: Network) -> None:
+    if network.takes != "image":
+        return
+    seen = see_preprocessing(network.preprocess)
+    assert seen is not None and seen.order == "RGB"
+    if network.trained_with is not None:
+        trained = see_preprocessing(network.trained_with)
+        assert trained is not None and differences(seen, trained) == ([], [])
+
+
 def test_the_protocol(case: Case, network: Network) -> None:
     assert case.layer in network.layers()
     identity = network.identity()
@@ -291,6 +328,8 @@ def test_the_protocol(case: Case, network: Network) -> None:
     assert str(Path(case.spec.partition(":")[2]).parent) not in network.id  # no folder of this machine
     assert len(identity["revision"]) == 12 and identity["preprocessing"]
     assert {"family", "n_parameters", "pretrained", "training_data", "source"} <= set(identity)
+    assert identity["n_parameters"] == network.n_parameters
+    assert network.n_parameters is None if network.takes == "id" else network.n_parameters > 0
 
 
 def test_the_same_file_is_the_same_revision_and_other_preprocessing_another(case: Case, network: Network) -> None:
