@@ -83,6 +83,7 @@ _HOME = {
     # across models
     "relate": "brainalign.studies",
     "contrast": "brainalign.studies",
+    "measure_accuracy": "brainalign.studies",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

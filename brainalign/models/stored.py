@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from brainalign.errors import EntryNotFoundError, InputError
+from brainalign.errors import EntryNotFoundError, InputError, ModelError
 from brainalign.models.batching import Batching
+from brainalign.models.check_image import Seen, differences
 from brainalign.store import Store
 
 __all__ = ["Stored", "read_stored"]
@@ -27,6 +28,8 @@ class Stored:
     batching: Batching | None
     fold_norms: bool
     requests: tuple[dict[str, Any], ...]
+    fit_on: str | None = None
+    check_image: dict[str, Any] | None = None
 
     def refuse_other_dtype(self, dtype: str) -> None:
         """Raise InputError if the entry is kept in another type: one entry has one type."""
@@ -34,6 +37,27 @@ class Stored:
             raise InputError(
                 f"the embedding is stored as {self.dtype}, and {dtype} was asked for: pass dtype={self.dtype!r}, "
                 "or keep this one under another name="
+            )
+
+    def refuse_other_training_set(self, fit_on: str | None) -> str | None:
+        """Return the training set of the components that are there, else ``fit_on``; another is refused."""
+        if self.fit_on is not None and fit_on not in (None, self.fit_on):
+            raise InputError(
+                f"the components of this embedding were fitted on {self.fit_on!r}, and {fit_on!r} was asked for: keep "
+                "this one under another name="
+            )
+        return self.fit_on or fit_on
+
+    def refuse_other_pixels(self, seen: Seen | None) -> None:
+        """Raise ModelError if the preprocessing does something else than when the entry was made."""
+        if self.check_image is None or seen is None:
+            return
+        colours, place = differences(seen, Seen.of(self.check_image))
+        if colours or place:
+            raise ModelError(
+                "the preprocessing has the description of before, but makes something else of a check image: "
+                + "; ".join([*colours, *place])
+                + ". Describe it anew, or keep this embedding under another name="
             )
 
 
@@ -59,6 +83,8 @@ def read_stored(store: Store, model: str, revision: str, stimuli: str) -> Stored
         batching=Batching(int(extraction["batch_size"]), str(extraction["memory_format"])),
         fold_norms=bool(extraction.get("fold_norms", False)),
         requests=tuple(there.attrs.get("provenance", {}).get("requests", ())),
+        fit_on=next((str(f["stimuli"]) for key in keys if (f := there[key].attrs.get("fitted_on"))), None),
+        check_image=extraction.get("check_image"),
     )
 
 

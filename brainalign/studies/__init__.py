@@ -1,18 +1,22 @@
 """What joins results with what is known otherwise: the truth of simulated brains, properties of networks."""
 
 from brainalign.stats.relations import Relation
+from brainalign.studies.accuracy import Accuracy, accuracy_differences, measure_accuracy
 from brainalign.studies.contrasts import Contrast, contrast
 from brainalign.studies.convergence import ModelAlignment, Triangle, model_alignment, triangle
 from brainalign.studies.relations import Judged, judge, relate, relate_all
 
 __all__ = [
+    "Accuracy",
     "Contrast",
     "Judged",
     "ModelAlignment",
     "Relation",
     "Triangle",
+    "accuracy_differences",
     "contrast",
     "judge",
+    "measure_accuracy",
     "model_alignment",
     "relate",
     "relate_all",

@@ -13,6 +13,7 @@ import pandas as pd
 from brainalign.datasets.matrices import load_table
 from brainalign.errors import InputError, UndefinedError
 from brainalign.metrics import METRICS
+from brainalign.metrics.accuracies import ACCURACIES
 from brainalign.metrics.properties import PROPERTIES
 from brainalign.metrics.property_curves import CURVES
 from brainalign.studies.columns import column, source_of
@@ -50,6 +51,7 @@ def relate_source(
     subjects: Sequence[str] | None = None,
     benchmark: str | None = None,
     stimuli: str | None = None,
+    labelled: str | None = None,
     more: Path | None = None,
     n_permutations: int = 10_000,
     seed: int = 0,
@@ -61,7 +63,8 @@ def relate_source(
     source : Path
         Root of result files, or a table with a row a unit.
     x, y, checks : sequences of str
-        Property and metric ids, or columns; a property over scales is taken at ``scale``, and tested over all of them.
+        Ids of properties (accuracies among them) and metrics, or columns; a property over scales is taken at ``scale``,
+        and tested over all of them.
     more : Path, optional
         A table with the column ``model`` and others that ``x``, ``group`` and ``covariates`` may name.
 
@@ -72,8 +75,9 @@ def relate_source(
     """
     named = [*x, *y, *checks, *covariates]
     joint = _joint(
-        source, named, more, unit=unit, layer=layer, rois=rois, subjects=subjects, benchmark=benchmark, stimuli=stimuli
-    )
+        source, named, more, unit=unit, layer=layer, rois=rois, subjects=subjects, benchmark=benchmark,
+        stimuli=stimuli, labelled=labelled,
+    )  # fmt: skip
     options: dict[str, Any] = {"group": group, "covariates": covariates, "n_permutations": n_permutations, "seed": seed}
     at = {name: _at(joint, name, scale) for name in (*x, *checks)}
     pairs = relate_pairs(joint.table, x=[at[name] for name in x], y=y, **options)
@@ -146,9 +150,10 @@ def _joint(source: Path, named: Sequence[str], more: Path | None, **options: Any
         joint = Joint(load_table(source))
     else:
         metrics = [name for name in names if name in METRICS]
-        if not metrics:
-            raise InputError(f"none of {', '.join(names)} is a metric: results are joined by their scores.")
-        properties = [name.partition("@")[0] for name in names if name.partition("@")[0] in {**PROPERTIES, **CURVES}]
+        bare = [name.partition("@")[0] for name in names]
+        properties = [name for name in bare if name in {**PROPERTIES, **CURVES, **ACCURACIES}]
+        if not (metrics or properties):
+            raise InputError(f"none of {', '.join(names)} is a metric or a property: there is nothing to join.")
         joint = results_and_properties(source, metrics=metrics, properties=list(dict.fromkeys(properties)), **options)
     if more is None:
         return joint
