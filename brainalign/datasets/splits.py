@@ -20,10 +20,11 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
-from brainalign.datasets.near_duplicates import print_matrix
 from brainalign.encoding import make_folds
 from brainalign.errors import ChoiceError, CorruptEntryError, DatasetError, InputError, VariantError, near_names
-from brainalign.store.layout import canonical, quoted
+from brainalign.store.layout import quoted
+from brainalign.store.near_duplicates import print_matrix
+from brainalign.store.split_files import SPLIT_FORMAT, read_split_file, split_path, split_sha256
 
 if TYPE_CHECKING:
     from brainalign.store import Store
@@ -32,7 +33,6 @@ __all__ = ["SPLITTERS", "Split", "SplitVariant", "list_splits", "load_split", "m
 
 Array = npt.NDArray[Any]
 IndexArray = npt.NDArray[np.intp]
-FORMAT = "brainalign.split/1"
 SPLITTERS = ("random", "source", "cluster", "tau", "ood")
 MMD_LIMIT = 1000
 
@@ -188,21 +188,17 @@ def load_split(store: Store, stimulus_set: str, key: str) -> Split:
         If its content does not match its hash.
     """
     try:
-        data = store.files.read(_path(stimulus_set, key))
+        content = read_split_file(store.files, split_path(stimulus_set, key))
     except (FileNotFoundError, NotADirectoryError):
         choices = list_splits(store, stimulus_set)
         hint = near_names(key, choices) or " There is none; `data split` makes one."
         raise ChoiceError(f"stimulus set {stimulus_set!r} has no split {key!r}.{hint}") from None
     try:
-        content = json.loads(data)
         variants = [SplitVariant(**variant) for variant in content["variants"]]
         fields = {name: content[name] for name in ("name", "version", "stimulus_set", "splitter", "params", "sha256")}
-        split = Split(**{**fields, "variants": variants})
+        return Split(**{**fields, "variants": variants})
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptEntryError(f"split {key} of {stimulus_set} is damaged: {error}; make it again.") from error
-    if _hash(split) != split.sha256:
-        raise CorruptEntryError(f"split {key} of {stimulus_set} does not match its hash; make it again.")
-    return split
 
 
 def list_splits(store: Store, stimulus_set: str) -> list[str]:
@@ -343,7 +339,9 @@ def _features(
 
 
 def _kept(store: Store, split: Split) -> Split:
-    whole = Split(**{**{k: getattr(split, k) for k in split.__dataclass_fields__}, "sha256": _hash(split)})
+    whole = Split(
+        **{**{k: getattr(split, k) for k in split.__dataclass_fields__}, "sha256": split_sha256(asdict(split))}
+    )
     if split.key in list_splits(store, split.stimulus_set):
         there = load_split(store, split.stimulus_set, split.key)
         if there.sha256 != whole.sha256:
@@ -352,18 +350,10 @@ def _kept(store: Store, split: Split) -> Split:
                 "split never changes: give the new one another version or name."
             )
         return there
-    content = {"format": FORMAT, **asdict(whole)}
+    content = {"format": SPLIT_FORMAT, **asdict(whole)}
     data = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode()
     try:
-        store.files.publish(_path(split.stimulus_set, split.key), data, create=True)
+        store.files.publish(split_path(split.stimulus_set, split.key), data, create=True)
     except FileExistsError:
         return _kept(store, split)
     return whole
-
-
-def _path(stimulus_set: str, key: str) -> str:
-    return f"splits/{quoted(stimulus_set)}/{quoted(key)}.json"
-
-
-def _hash(split: Split) -> str:
-    return hashlib.sha256(canonical({**asdict(split), "sha256": ""})).hexdigest()

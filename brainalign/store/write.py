@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -110,10 +110,10 @@ def write_entry(
     sources: Mapping[str, Source],
     *,
     options: Mapping[str, Any],
-    attrs: Mapping[str, Any],
+    attrs: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
     replace: bool,
 ) -> str:
-    """Write an entry whole and point at it; return its hash.
+    """Write an entry whole and point at it; return its hash. ``attrs`` may be a call, made once all arrays are written.
 
     On any failure the folder is removed and readers see what they saw before.
 
@@ -137,7 +137,7 @@ def write_entry(
                     array.append(block)
                     lock.confirm()
                 arrays[name] = array_record(disk, source, array.content.hexdigest())
-            document = make_document(key, options, attrs, arrays)
+            document = make_document(key, options, attrs() if callable(attrs) else attrs, arrays)
             entry_sha256 = publish(files, place, folder, document, lock, replace=replace)
             with contextlib.suppress(OSError):
                 files.remove(f"{folder}/{LOCK}")  # a reader of plain Zarr wonders at other files
