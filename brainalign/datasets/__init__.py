@@ -46,7 +46,7 @@ from brainalign.datasets.room import require_room
 from brainalign.datasets.rsatoolbox_files import export_rsatoolbox, import_rsatoolbox
 from brainalign.datasets.shipped_files import check_files
 from brainalign.datasets.simulated import simulate_cortex
-from brainalign.datasets.splits import Split, list_splits, load_split, make_split
+from brainalign.datasets.splits import Split, import_split, list_splits, load_split, make_split
 from brainalign.datasets.things import check_things_fmri, ingest_things_fmri
 from brainalign.datasets.tree_report import TreeReport
 from brainalign.datasets.volumes import import_volumes
@@ -77,6 +77,7 @@ __all__ = [
     "import_rdms",
     "import_responses",
     "import_rsatoolbox",
+    "import_split",
     "import_volumes",
     "ingest",
     "list_splits",

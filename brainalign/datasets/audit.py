@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 from PIL import Image
 
 from brainalign.datasets.colour_print import colour_print
+from brainalign.datasets.image_brick import iter_recorded
 from brainalign.datasets.image_files import open_images
 from brainalign.datasets.splits import load_split
 from brainalign.errors import BrainalignError, ChoiceError, near_names
@@ -239,6 +241,13 @@ def _alike(
 
 def _files(table: pd.DataFrame, stimulus_set: str) -> Iterator[Finding]:
     source = table.attrs.get("source")
+    if source and table.attrs.get("kind") == "hdf5":
+        try:
+            for _ in iter_recorded(Path(source), table):
+                pass
+        except BrainalignError as error:
+            yield Finding("error", "image files", stimulus_set, str(error))
+        return
     if not source or table.attrs.get("kind") not in ("folder", "zip") or "sha256" not in table.columns:
         return
     check, other, recoded = "image files", [], 0

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from brainalign.store.split_files import SPLIT_FORMAT, read_split_file, split_pa
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["SPLITTERS", "Split", "SplitVariant", "list_splits", "load_split", "make_split", "mmd"]
+__all__ = ["SPLITTERS", "Split", "SplitVariant", "import_split", "list_splits", "load_split", "make_split", "mmd"]
 
 Array = npt.NDArray[Any]
 IndexArray = npt.NDArray[np.intp]
@@ -175,6 +176,69 @@ def make_split(
         for number, (train, test) in enumerate(pairs)
     ]
     return _kept(store, Split(label, version, stimulus_set, splitter, params, variants))
+
+
+def import_split(
+    store: Store, stimulus_set: str, path: str | Path, *, name: str | None = None, version: int = 1
+) -> Split:
+    """Register a split that others published as a JSON file, in the form of LAION-fMRI.
+
+    Parameters
+    ----------
+    store : Store
+    stimulus_set : str
+    path : path
+        ``name``, ``pool``, ``splitter``, ``params``, and ``variants`` with ``variant_id``, ``train_ids``, ``test_ids``:
+        stimulus ids, or the names of their files.
+    name : str, optional
+        Default: pool and name of the file, as ``shared-tau``.
+    version : int
+
+    Returns
+    -------
+    Split
+        With all ids of the file, also those that the set does not have.
+
+    Raises
+    ------
+    DatasetError
+        If the file is no such split, counts other ids than it says, has an id on both sides, or names fewer than two
+        stimuli of the set on a side.
+    VariantError, InputError
+        As for :func:`make_split`.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        variants = [
+            SplitVariant(str(v["variant_id"]), _as_ids(v["train_ids"]), _as_ids(v["test_ids"]))
+            for v in content["variants"]
+        ]
+        pool, own = str(content.get("pool", "")).split(" ")[0], str(content["name"])
+        params = {"file": Path(path).name, "pool": str(content.get("pool", "")), **dict(content.get("params", {}))}
+        counts = (content.get("n_train"), content.get("n_test"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{path} is no split (name, variants of train_ids and test_ids): {error!r}") from error
+    known = set(store.stimuli(stimulus_set)["stimulus"])
+    for variant in variants:
+        train, test = set(variant.train_ids), set(variant.test_ids)
+        if len(variants) == 1 and None not in counts and counts != (len(train), len(test)):
+            raise DatasetError(f"{path} says {counts} train and test ids and holds {(len(train), len(test))}.")
+        if train & test:
+            raise DatasetError(
+                f"{path}: {len(train & test)} ids are in train and in test, first {min(train & test)!r}."
+            )
+        if min(len(train & known), len(test & known)) < 2:
+            raise DatasetError(
+                f"{path}: stimulus set {stimulus_set!r} has {len(train & known)} of {len(train)} train and "
+                f"{len(test & known)} of {len(test)} test ids; its ids are such as {min(known)!r}."
+            )
+    label = re.sub(r"[^a-z0-9]+", "-", (name or f"{pool}-{own}").lower()).strip("-")
+    splitter = str(content.get("splitter", "published"))
+    return _kept(store, Split(label, version, stimulus_set, splitter, params, variants))
+
+
+def _as_ids(names: list[str]) -> list[str]:
+    return [re.sub(r"\.(?:jpe?g|png|webp)$", "", str(name), flags=re.IGNORECASE) for name in names]
 
 
 def load_split(store: Store, stimulus_set: str, key: str) -> Split:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainalign.datasets.colour_print import colour_print
-from brainalign.datasets.images import decode_pixels
+from brainalign.datasets.image_decoding import decode_pixels
 from brainalign.datasets.nsd.companions import (
     Companion,
     Presentations,
