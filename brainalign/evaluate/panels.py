@@ -14,6 +14,7 @@ from brainalign.benchmarks import Benchmark
 from brainalign.datasets.splits import load_split
 from brainalign.encoding import make_folds
 from brainalign.errors import BrainalignError, ChoiceError, UndefinedError, near_names
+from brainalign.evaluate.shipped_ceilings import shipped_ceiling
 from brainalign.stats import Ceiling, Repeats, as_repeats, draw_permutations, make_blocks
 from brainalign.stats.resampling import pairs_of_blocks
 from brainalign.store import Finding, Store, average_repeats, join
@@ -32,7 +33,8 @@ class Subject:
     """Responses of one subject to the stimuli of its panel.
 
     ``rois`` maps a ROI to the columns of ``responses``, or to nothing where there are only RDMs; ``rdms`` maps it to a
-    condensed RDM. ``repeats`` holds the single presentations behind the averaged ``responses``, where known.
+    condensed RDM. ``repeats`` holds the single presentations behind the averaged ``responses``, where known;
+    ``shipped`` the ceiling that came with averaged ones.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Subject:
     repeats: Repeats | None = None
     rdms: dict[str, FloatArray] = field(default_factory=dict)
     no_ceiling: str = ""
+    shipped: Ceiling | None = None
     n_repeats: float | None = None
     simulated: bool = False
 
@@ -206,7 +209,12 @@ def _subject(name: str, raw: Any, joined: Any, stimuli: npt.NDArray[Any], benchm
     response = np.asarray(joined["response"].values)
     rois = _rois(raw, response.shape[1], benchmark)
     repeats, reason, count = _repeats(raw, stimuli)
-    return Subject(**base, rois=rois, responses=response, repeats=repeats, no_ceiling=reason, n_repeats=count)
+    shipped = None if repeats is not None else shipped_ceiling(raw, stimuli)
+    if shipped is not None and shipped.kind is None:
+        reason, shipped = f"{reason}; {shipped.reason}", None
+    return Subject(
+        **base, rois=rois, responses=response, repeats=repeats, no_ceiling=reason, shipped=shipped, n_repeats=count
+    )
 
 
 def _rois(responses: Any, n_neuroids: int, benchmark: Benchmark) -> dict[str, IndexArray]:

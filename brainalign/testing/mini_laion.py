@@ -97,7 +97,12 @@ def _write_splits(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     train, test = names[4:], names[:4]
     variant: dict[str, Any] = {"variant_id": 0, "train_ids": train, "test_ids": test}
-    content: dict[str, Any] = {"name": "tau", "pool": "shared (12 images)", "splitter": "min_nn_stochastic", "params": {"seed": 1}}
+    content: dict[str, Any] = {
+        "name": "tau",
+        "pool": "shared (12 images)",
+        "splitter": "min_nn_stochastic",
+        "params": {"seed": 1},
+    }
     content |= {"n_train": len(train), "n_test": len(test), "variants": [variant]}
     (folder / "tau.json").write_text(json.dumps(content, indent=2))
 
