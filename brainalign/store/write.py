@@ -15,6 +15,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from brainalign import __version__
 from brainalign.errors import StoreError
+from brainalign.store.ahead import ahead
 from brainalign.store.content import Array, ContentHash, Source
 from brainalign.store.files import Files, store_errors
 from brainalign.store.layout import FORMAT, LOCK, POINTER, document_sha256, matrix_chunks, on_disk_names
@@ -133,7 +134,8 @@ def write_entry(
                 source = sources[name]
                 itemsize = 16 if source.dtype == "string" else np.dtype(source.dtype).itemsize
                 array = EntryArray(files, folder, disk, source, matrix_chunks(source.shape, itemsize))
-                for block in source.blocks(array.chunk_rows):
+                blocks = source.blocks(array.chunk_rows)
+                for block in ahead(blocks) if source.shape[0] > array.chunk_rows else blocks:
                     array.append(block)
                     lock.confirm()
                 arrays[name] = array_record(disk, source, array.content.hexdigest())
