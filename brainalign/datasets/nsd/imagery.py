@@ -20,10 +20,10 @@ from brainalign.datasets.nsd.companions import (
 )
 from brainalign.datasets.nsd.imagery_design import ORDERS, read_conditions
 from brainalign.datasets.nsd.ncsnr import ncsnr_of_repeats
-from brainalign.datasets.nsd.stimulus_sets import complete_stimuli
 from brainalign.datasets.nsd.tree import open_tree
 from brainalign.datasets.nsd.trials import repetitions
 from brainalign.datasets.report import ImportReport, IngestReport
+from brainalign.datasets.stimulus_sets import complete_stimuli
 from brainalign.errors import ChoiceError, DatasetError
 from brainalign.manifests import load_manifest
 

@@ -21,10 +21,10 @@ from brainalign.datasets.nsd.companions import (
     put_companion,
 )
 from brainalign.datasets.nsd.design import load_fields
-from brainalign.datasets.nsd.stimulus_sets import complete_stimuli
 from brainalign.datasets.nsd.tree import NsdTree, open_tree
 from brainalign.datasets.nsd.trials import repetitions
 from brainalign.datasets.report import IngestReport
+from brainalign.datasets.stimulus_sets import complete_stimuli
 from brainalign.errors import DatasetError
 from brainalign.manifests import load_manifest
 
