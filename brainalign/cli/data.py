@@ -99,7 +99,7 @@ def check(
     app,
     "get",
     example="brainalign data get nsd ../data/nsd --subject subj01 --option sessions=[1,2] --accept-terms\n"
-    "brainalign data get nsd ../data/nsd --subject subj01 --option stimuli=true --accept-terms",
+    "brainalign data get things-fmri ../data/things --subject sub-01 --accept-terms",
 )
 def get(
     dataset: Annotated[str, typer.Argument(help="Id of a dataset, as in `data list`.")],

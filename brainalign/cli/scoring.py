@@ -159,8 +159,10 @@ def score(
     text += [f"{reason}" for reason in sorted({row["ceiling_reason"] for row in rows if row["ceiling_reason"]})]
     if any(row["simulated"] for row in rows):
         text.append("SIMULATED data: these are not scores against a brain.")
+    text += map(str, scored.findings)
     text += [f"result file: {path}" for path in scored.files]
-    return Reply({"rows": rows, "files": scored.files, "reused": scored.reused}, text)
+    found = {"rows": rows, "files": scored.files, "reused": scored.reused, "findings": scored.findings}
+    return Reply(found, text)
 
 
 def _shown(rows: list[dict[str, Any]], *, every_layer: bool) -> list[dict[str, Any]]:

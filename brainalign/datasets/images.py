@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import Image
 
 from brainalign.datasets.colour_print import colour_print
 from brainalign.datasets.image_brick import iter_recorded
+from brainalign.datasets.image_decoding import decode_pixels
 from brainalign.datasets.image_files import SUFFIXES, ImageSource, open_images
-from brainalign.errors import ChoiceError, DatasetError, ImageError, near_names
+from brainalign.errors import ChoiceError, DatasetError, near_names
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["decode_pixels", "describe_images", "import_images", "in_order", "iter_images"]
+__all__ = ["describe_images", "import_images", "in_order", "iter_images"]
 
 ID_FORMS = ("stem", "name", "path")
 
@@ -120,8 +120,8 @@ def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
     if not source:
         raise DatasetError(f"stimulus set {set!r} has no images in this store, only ids.")
     if table.attrs.get("kind") == "hdf5":
-        for stimulus, pixels in iter_recorded(Path(source), table):
-            yield stimulus, Image.fromarray(pixels)
+        for stimulus, values in iter_recorded(Path(source), table):
+            yield stimulus, decode_pixels(values.tobytes(), stimulus) if values.ndim == 1 else Image.fromarray(values)
         return
     with open_images(source) as images:
         for row in table.itertuples():
@@ -211,20 +211,3 @@ def _describe(data: bytes, file: str) -> dict[str, Any]:
         "width": image.width,
         "height": image.height,
     }
-
-
-def decode_pixels(data: bytes, file: str) -> Image.Image:
-    """Decode the bytes of an image file, upright and in RGB; ``file`` is for the error.
-
-    Raises
-    ------
-    ImageError
-        If they do not decode.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (
-        Exception
-    ) as error:  # decoders of damaged files raise OSError, SyntaxError, ValueError, struct.error and more
-        raise ImageError(f"image {file!r} does not decode ({len(data)} bytes): {error}") from error

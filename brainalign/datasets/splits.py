@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,19 +21,19 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
-from brainalign.datasets.near_duplicates import print_matrix
 from brainalign.encoding import make_folds
 from brainalign.errors import ChoiceError, CorruptEntryError, DatasetError, InputError, VariantError, near_names
-from brainalign.store.layout import canonical, quoted
+from brainalign.store.layout import quoted
+from brainalign.store.near_duplicates import print_matrix
+from brainalign.store.split_files import SPLIT_FORMAT, read_split_file, split_path, split_sha256
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["SPLITTERS", "Split", "SplitVariant", "list_splits", "load_split", "make_split", "mmd"]
+__all__ = ["SPLITTERS", "Split", "SplitVariant", "import_split", "list_splits", "load_split", "make_split", "mmd"]
 
 Array = npt.NDArray[Any]
 IndexArray = npt.NDArray[np.intp]
-FORMAT = "brainalign.split/1"
 SPLITTERS = ("random", "source", "cluster", "tau", "ood")
 MMD_LIMIT = 1000
 
@@ -177,6 +178,69 @@ def make_split(
     return _kept(store, Split(label, version, stimulus_set, splitter, params, variants))
 
 
+def import_split(
+    store: Store, stimulus_set: str, path: str | Path, *, name: str | None = None, version: int = 1
+) -> Split:
+    """Register a split that others published as a JSON file, in the form of LAION-fMRI.
+
+    Parameters
+    ----------
+    store : Store
+    stimulus_set : str
+    path : path
+        ``name``, ``pool``, ``splitter``, ``params``, and ``variants`` with ``variant_id``, ``train_ids``, ``test_ids``:
+        stimulus ids, or the names of their files.
+    name : str, optional
+        Default: pool and name of the file, as ``shared-tau``.
+    version : int
+
+    Returns
+    -------
+    Split
+        With all ids of the file, also those that the set does not have.
+
+    Raises
+    ------
+    DatasetError
+        If the file is no such split, counts other ids than it says, has an id on both sides, or names fewer than two
+        stimuli of the set on a side.
+    VariantError, InputError
+        As for :func:`make_split`.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        variants = [
+            SplitVariant(str(v["variant_id"]), _as_ids(v["train_ids"]), _as_ids(v["test_ids"]))
+            for v in content["variants"]
+        ]
+        pool, own = str(content.get("pool", "")).split(" ")[0], str(content["name"])
+        params = {"file": Path(path).name, "pool": str(content.get("pool", "")), **dict(content.get("params", {}))}
+        counts = (content.get("n_train"), content.get("n_test"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{path} is no split (name, variants of train_ids and test_ids): {error!r}") from error
+    known = set(store.stimuli(stimulus_set)["stimulus"])
+    for variant in variants:
+        train, test = set(variant.train_ids), set(variant.test_ids)
+        if len(variants) == 1 and None not in counts and counts != (len(train), len(test)):
+            raise DatasetError(f"{path} says {counts} train and test ids and holds {(len(train), len(test))}.")
+        if train & test:
+            raise DatasetError(
+                f"{path}: {len(train & test)} ids are in train and in test, first {min(train & test)!r}."
+            )
+        if min(len(train & known), len(test & known)) < 2:
+            raise DatasetError(
+                f"{path}: stimulus set {stimulus_set!r} has {len(train & known)} of {len(train)} train and "
+                f"{len(test & known)} of {len(test)} test ids; its ids are such as {min(known)!r}."
+            )
+    label = re.sub(r"[^a-z0-9]+", "-", (name or f"{pool}-{own}").lower()).strip("-")
+    splitter = str(content.get("splitter", "published"))
+    return _kept(store, Split(label, version, stimulus_set, splitter, params, variants))
+
+
+def _as_ids(names: list[str]) -> list[str]:
+    return [re.sub(r"\.(?:jpe?g|png|webp)$", "", str(name), flags=re.IGNORECASE) for name in names]
+
+
 def load_split(store: Store, stimulus_set: str, key: str) -> Split:
     """Return a split by ``name.vN``.
 
@@ -188,21 +252,17 @@ def load_split(store: Store, stimulus_set: str, key: str) -> Split:
         If its content does not match its hash.
     """
     try:
-        data = store.files.read(_path(stimulus_set, key))
+        content = read_split_file(store.files, split_path(stimulus_set, key))
     except (FileNotFoundError, NotADirectoryError):
         choices = list_splits(store, stimulus_set)
         hint = near_names(key, choices) or " There is none; `data split` makes one."
         raise ChoiceError(f"stimulus set {stimulus_set!r} has no split {key!r}.{hint}") from None
     try:
-        content = json.loads(data)
         variants = [SplitVariant(**variant) for variant in content["variants"]]
         fields = {name: content[name] for name in ("name", "version", "stimulus_set", "splitter", "params", "sha256")}
-        split = Split(**{**fields, "variants": variants})
+        return Split(**{**fields, "variants": variants})
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptEntryError(f"split {key} of {stimulus_set} is damaged: {error}; make it again.") from error
-    if _hash(split) != split.sha256:
-        raise CorruptEntryError(f"split {key} of {stimulus_set} does not match its hash; make it again.")
-    return split
 
 
 def list_splits(store: Store, stimulus_set: str) -> list[str]:
@@ -343,7 +403,9 @@ def _features(
 
 
 def _kept(store: Store, split: Split) -> Split:
-    whole = Split(**{**{k: getattr(split, k) for k in split.__dataclass_fields__}, "sha256": _hash(split)})
+    whole = Split(
+        **{**{k: getattr(split, k) for k in split.__dataclass_fields__}, "sha256": split_sha256(asdict(split))}
+    )
     if split.key in list_splits(store, split.stimulus_set):
         there = load_split(store, split.stimulus_set, split.key)
         if there.sha256 != whole.sha256:
@@ -352,18 +414,10 @@ def _kept(store: Store, split: Split) -> Split:
                 "split never changes: give the new one another version or name."
             )
         return there
-    content = {"format": FORMAT, **asdict(whole)}
+    content = {"format": SPLIT_FORMAT, **asdict(whole)}
     data = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode()
     try:
-        store.files.publish(_path(split.stimulus_set, split.key), data, create=True)
+        store.files.publish(split_path(split.stimulus_set, split.key), data, create=True)
     except FileExistsError:
         return _kept(store, split)
     return whole
-
-
-def _path(stimulus_set: str, key: str) -> str:
-    return f"splits/{quoted(stimulus_set)}/{quoted(key)}.json"
-
-
-def _hash(split: Split) -> str:
-    return hashlib.sha256(canonical({**asdict(split), "sha256": ""})).hexdigest()

@@ -1,4 +1,4 @@
-"""Stimulus sets that grow: the subjects of a dataset saw different images and may be brought in one by one."""
+"""Stimulus sets that come bit by bit: subjects saw different images, or the images come after the responses."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from brainalign.datasets.image_files import open_images
 from brainalign.datasets.images import describe_images
-from brainalign.errors import DatasetError, EntryNotFoundError, VariantError
+from brainalign.errors import DatasetError, VariantError
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["extend_stimuli", "with_images"]
+__all__ = ["complete_stimuli", "extend_stimuli", "recorded_stimuli", "with_images"]
 
 
 def extend_stimuli(
@@ -49,10 +50,8 @@ def extend_stimuli(
     VariantError
         If a stimulus is there with other properties, or images of one set would lie in two places.
     """
-    try:
-        there = store.stimuli(stimulus_set)
-    except EntryNotFoundError:
-        there = table.iloc[:0]
+    recorded = recorded_stimuli(store, stimulus_set)
+    there = table.iloc[:0] if recorded is None else recorded
     old = there.attrs.get("source")
     _refuse_changed(stimulus_set, there, table)
     new = table[~table["stimulus"].isin(there["stimulus"])]
@@ -72,6 +71,40 @@ def extend_stimuli(
             replace=bool(len(there)),
         )
     return merged
+
+
+def recorded_stimuli(store: Store, stimulus_set: str) -> pd.DataFrame | None:
+    """Return the table of a set; None if the store has none."""
+    return store.stimuli(stimulus_set) if stimulus_set in store.stimulus_sets() else None
+
+
+def complete_stimuli(
+    store: Store,
+    stimulus_set: str,
+    table: pd.DataFrame,
+    *,
+    source: str | None = None,
+    attrs: Mapping[str, Any],
+    kind: str | None = None,
+) -> None:
+    """Record a set; a recorded one of the same ids is replaced unless an image has another hash now.
+
+    Parameters
+    ----------
+    store, stimulus_set, table, source, kind, attrs
+        As for ``Store.put_stimuli``. A table without any image leaves a recorded one as it is.
+
+    Raises
+    ------
+    VariantError
+        If the recorded set has other ids, or another hash of an image.
+    """
+    there = recorded_stimuli(store, stimulus_set)
+    same = there is not None and list(there["stimulus"]) == list(table["stimulus"])
+    if same and source is None:
+        return
+    agree = same and there is not None and _hashes_agree(there, table)
+    store.put_stimuli(stimulus_set, table, source=source, kind=kind, attrs=attrs, replace=agree)
 
 
 def with_images(table: pd.DataFrame, images: str | Path | None) -> tuple[pd.DataFrame, str | None, str | None]:
@@ -126,3 +159,11 @@ def _merged(there: pd.DataFrame, table: pd.DataFrame, new: pd.DataFrame) -> pd.D
         if not pd.api.types.is_numeric_dtype(merged[column]):
             merged[column] = merged[column].astype(object).where(merged[column].notna(), "")
     return merged
+
+
+def _hashes_agree(there: pd.DataFrame, table: pd.DataFrame) -> bool:
+    """Whether no image has one hash in the one table and another in the other."""
+    if "sha256" not in there.columns or "sha256" not in table.columns:
+        return True
+    old, new = there["sha256"].to_numpy(), table["sha256"].to_numpy()
+    return bool(np.all((old == new) | (old == "") | (new == "")))

@@ -29,7 +29,8 @@ class StimulusReader:
     table
         ``Store.stimuli(set)``: columns ``stimulus``, ``file`` and ``sha256``; ``attrs`` hold ``source`` (a path) and
         ``kind``: ``folder`` (``file`` is relative to it), ``zip`` (a member), ``hdf5`` (``<dataset>/<row>``: uint8
-        pixels (height, width, 3) or (height, width); the hash is that of these bytes) or ``parquet``
+        pixels (height, width, 3) or (height, width), or the bytes of an image file; the hash is that of these bytes)
+        or ``parquet``
         (``<column>/<row>``: image files as bytes). In a folder or a zip a ``file`` that ends in ``/`` is a video: its
         images are the frames, in the order of their names, and the hash is that of their bytes one after another.
     images
@@ -116,7 +117,10 @@ class StimulusReader:
     def image(self, row: int, frame: int = 0) -> Image.Image:
         """Return one image, or one frame of a video, upright and in RGB."""
         if self._kind == "hdf5":
-            return Image.fromarray(self._pixels(row)).convert("RGB")
+            found = self._pixels(row)
+            if found.ndim == 1:
+                return decode_image(found.tobytes(), name=self._name(row))
+            return Image.fromarray(found).convert("RGB")
         if self._files[row].endswith("/"):
             self.n_frames(row)
             file = self._frames[row][frame]
@@ -158,9 +162,9 @@ class StimulusReader:
             pixels = np.asarray(self._open[dataset][int(index)])
         except (KeyError, ValueError, IndexError, OSError) as error:
             raise DatasetError(f"stimulus {self._name(row)} is not in its HDF5 file: {error}") from error
-        if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        if pixels.dtype != np.uint8 or pixels.ndim not in (1, 2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
             raise ImageError(
-                f"stimulus {self._name(row)} must be uint8 (height, width, 3) or (height, width), "
+                f"stimulus {self._name(row)} must be uint8 (height, width, 3), (height, width) or the bytes of a file, "
                 f"got {pixels.dtype} {pixels.shape}"
             )
         self._checked(row, pixels.tobytes())

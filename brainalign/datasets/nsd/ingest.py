@@ -105,7 +105,8 @@ def ingest_nsd(
         ``subj01`` and on; default: all whose betas are there.
     variant : str, optional
         Name in the store; default: made of the options, as ``func1pt8mm.b3.nsdgeneral.z``.
-    space : {"func1pt8mm", "func1mm", "nativesurface", "fsaverage"}
+    space : {"func1pt8mm", "func1mm", "nativesurface", "fsaverage", "MNI"}
+        MNI has no regions (``neuroids="all"``: the voxels that are valid in every session) and ``betas_fithrf`` only.
     betas : str
         Version of the betas: in full, or b1, b2, b3.
     neuroids : str or float

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import scipy.io
 
-from brainalign.datasets import ingest
+from brainalign.datasets import check_tree, ingest
 from brainalign.datasets.nsd import ncsnr_ceiling
 from brainalign.errors import VariantError
 from brainalign.stats import noise_ceiling
@@ -130,6 +130,27 @@ def test_regions_of_papers(ingested, mini):
     otc &= r["ncsnr"].values >= 0.2
     assert 0 < otc.sum() < len(otc)
     assert np.array_equal(r["conwell/OTC"].values, otc)
+
+
+def test_mni_space_is_read_where_every_session_has_data(mini, store, tmp_path):
+    root, where = tmp_path / "nsd", tmp_path / "nsd" / BETAS / "subj02" / "MNI" / "betas_fithrf"
+    source = mini[0] / BETAS / "subj02" / "func1pt8mm" / B3
+    where.mkdir(parents=True)
+    shutil.copytree(mini[0] / "nsddata" / "experiments", root / "nsddata" / "experiments")
+    for session in (1, 2):
+        shutil.copy(source / f"betas_session{session:02d}.nii.gz", where)
+        valid = np.ones(nibabel.load(source / "ncsnr.nii.gz").shape, dtype=np.uint8)
+        valid[:, :, session] = 0
+        affine = np.diag([-1.0, 1, 1, 1])
+        nibabel.save(nibabel.Nifti1Image(valid, affine), where / f"valid_session{session:02d}.nii.gz")
+    assert all(report.ok for report in check_tree(root, dataset="nsd"))
+    ingest("nsd", root, store, space="MNI", betas="b2", neuroids="all", zscore=False, **QUICK)
+    r = store.responses("nsd", "subj02")
+    assert r.attrs["affine"] == affine.tolist()
+    assert not set(r["z"].values.tolist()) & {1, 2}
+    at = tuple(r[axis].values for axis in "xyz")
+    image = nibabel.load(source / "betas_session02.nii.gz")
+    assert np.abs(r["response"].values[750:] - np.asanyarray(image.dataobj)[at].T / 300).max() < 1e-5
 
 
 def test_spaces_and_their_scales(mini, store):
