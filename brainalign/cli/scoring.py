@@ -76,6 +76,9 @@ def embed(
     fit_on: Annotated[
         str | None, typer.Option("--fit-on", metavar="SET", help="Stimulus set that pca:N is fitted on.")
     ] = None,
+    precision: Annotated[
+        str, typer.Option("--precision", help="Of the forward pass: float32, bfloat16 or float16.")
+    ] = "float32",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the layers, their shapes and what they cost.")
     ] = False,
@@ -106,7 +109,7 @@ def embed(
         from brainalign.models.dry_run import plan_embedding
 
         return _planned(plan_embedding(model, stimuli, opened, **options))
-    written = run(model, stimuli, opened, progress=True, fit_on=fit_on, **options)
+    written = run(model, stimuli, opened, progress=True, fit_on=fit_on, precision=precision, **options)
     return Reply({"embedding": written, "stimuli": stimuli}, [written])
 
 

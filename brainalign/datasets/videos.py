@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from brainalign.datasets.colour_print import colour_print
-from brainalign.datasets.image_files import open_images
 from brainalign.datasets.image_decoding import decode_pixels
+from brainalign.datasets.image_files import open_images
 from brainalign.datasets.images import in_order
 from brainalign.errors import DatasetError
 

@@ -12,7 +12,8 @@ from torch import nn
 from brainalign.arrays import parse_memory
 from brainalign.errors import ChoiceError, InputError, near_names
 from brainalign.models.check_image import refuse_unlike_training, see_preprocessing
-from brainalign.models.forward import at_inference
+from brainalign.models.engine import Engine
+from brainalign.models.forward import PRECISIONS, at_inference
 from brainalign.models.network import Given, Network
 from brainalign.models.pooling import parse_pooling
 from brainalign.models.sources import load_network
@@ -44,6 +45,7 @@ def embed(
     allow_download: bool = False,
     allow_missing: bool = False,
     fold_norms: bool = False,
+    precision: str = "float32",
     fit_on: str | None = None,
 ) -> str:
     """Run a network over a stimulus set and keep the activations of its layers.
@@ -93,6 +95,9 @@ def embed(
     fold_norms
         Let batch norms run inside the convolutions before them, where the network says which: up to a fifth faster,
         and equal to 1e-5 of the largest activation instead of 1e-6. Recorded with the embedding.
+    precision
+        Of the forward pass: ``"float32"``, or ``"bfloat16"`` or ``"float16"`` under ``torch.autocast``: some times
+        faster on an accelerator, and good to two or three digits. Recorded with the embedding.
     fit_on
         Stimulus set that the principal components of ``pca:<d>`` are fitted on, in a pass of its own. It may share no
         image with ``stimuli``. Recorded with each layer, with a hash of the components.
@@ -116,28 +121,37 @@ def embed(
     Embeddings of one model, revision and stimulus set are one entry. Asked for layers that are all there, it returns
     at once. Asked for others, it writes the entry anew with the union, in one forward pass an image and with the batch
     size and the folding of before, so that what was there keeps its bits (all but the last ones, where a new layer is
-    a convolution or batch norm that ran as one with its neighbour before). Another ``dtype``, or another ``seed`` for
-    a projection that is there, is refused, and so is another ``fit_on``, or a preprocessing that makes something else
-    of a check image than when the entry was made.
+    a convolution or batch norm that ran as one with its neighbour before). Another ``dtype`` or ``precision``, or
+    another ``seed`` for a projection that is there, is refused, and so is another ``fit_on``, or a preprocessing that
+    makes something else of a check image than when the entry was made.
 
     Where memory runs out, the batch is halved and the run goes on; when and to what is recorded.
     """
     if dtype not in _DTYPES:
         raise ChoiceError(f"unknown dtype {dtype!r}." + near_names(dtype, _DTYPES))
+    if precision not in PRECISIONS:
+        raise ChoiceError(f"unknown precision {precision!r}." + near_names(precision, PRECISIONS))
     network, request = requested(
         model, layers, pooling, batch_size, name=name, preprocessing=preprocessing, seed=seed,
         allow_download=allow_download, allow_missing=allow_missing,
     )  # fmt: skip
+    if precision != "float32" and isinstance(network.module, Engine):
+        raise InputError(
+            f"{network.id!r} is computed by another framework, which torch.autocast does not reach: "
+            "leave precision as it is"
+        )
     found = f"{network.id}@{network.revision}"
     stored = read_stored(store, network.id, network.revision, stimuli)
     if stored is not None:
         stored.refuse_other_dtype(dtype)
+        stored.refuse_other_precision(precision)
         fit_on = stored.refuse_other_training_set(fit_on)
         if stored.fits and request in stored.requests:
             return found
     with chosen(network, stimuli, store, request=request, stored=stored, device=device) as run:
         if stored is not None and stored.fits and set(run.plan) <= set(stored.keys):
             return found
+        run.precision = precision
         with run.folding(fold_norms):
             run.batch(batch_size, parse_memory(max_memory))
             run.fit(store, fit_on, progress=progress)

@@ -27,6 +27,7 @@ class Stored:
     fits: bool
     batching: Batching | None
     fold_norms: bool
+    precision: str
     requests: tuple[dict[str, Any], ...]
     fit_on: str | None = None
     check_image: dict[str, Any] | None = None
@@ -37,6 +38,14 @@ class Stored:
             raise InputError(
                 f"the embedding is stored as {self.dtype}, and {dtype} was asked for: pass dtype={self.dtype!r}, "
                 "or keep this one under another name="
+            )
+
+    def refuse_other_precision(self, precision: str) -> None:
+        """Raise InputError if the entry was computed in another precision: its layers belong to one forward pass."""
+        if precision != self.precision:
+            raise InputError(
+                f"the embedding was computed in {self.precision}, and {precision} was asked for: pass "
+                f"precision={self.precision!r}, or keep this one under another name="
             )
 
     def refuse_other_training_set(self, fit_on: str | None) -> str | None:
@@ -82,6 +91,7 @@ def read_stored(store: Store, model: str, revision: str, stimuli: str) -> Stored
         fits=_same_rows(there, store.stimuli(stimuli)),
         batching=Batching(int(extraction["batch_size"]), str(extraction["memory_format"])),
         fold_norms=bool(extraction.get("fold_norms", False)),
+        precision=str(extraction.get("precision", "float32")),
         requests=tuple(there.attrs.get("provenance", {}).get("requests", ())),
         fit_on=next((str(f["stimuli"]) for key in keys if (f := there[key].attrs.get("fitted_on"))), None),
         check_image=extraction.get("check_image"),

@@ -39,6 +39,7 @@ class Extraction:
         self.plan: dict[str, tuple[Layer, BoundPooling]] = {}
         self.training: TrainingSet | None = None
         self.fold_norms = False
+        self.precision = "float32"
         rows = [i % len(reader) for i in range(3)]
         inputs = [network_input(network, reader, row) for row in rows]
         self.first = stacked(inputs, [reader.ids[row] for row in rows]).to(device)
@@ -85,7 +86,7 @@ class Extraction:
         features = sum(pooling.n_features for _, pooling in self.plan.values())
         limit = largest_batch(self.network.module, image_bytes(self.probed, self.first[0], features), max_memory)
         self._row_bytes, self._max_memory = 4 * features, max_memory
-        self.forward = Forward(self.network.module, self.plan, self.device)
+        self.forward = Forward(self.network.module, self.plan, self.device, self.precision)
         if asked is not None:
             self.batching = Batching(asked)
         elif self.stored is not None and self.stored.batching is not None:
@@ -111,14 +112,14 @@ class Extraction:
             self.training = TrainingSet.of(train)
 
             def rows(plan: Plan) -> Iterator[Mapping[str, Any]]:
-                forward = Forward(self.network.module, plan, self.device)
+                forward = Forward(self.network.module, plan, self.device, self.precision)
                 with _bar(progress, f"{self.network.id}: components on {fit_on}", len(train)) as advance:
                     for _, values in self._rows(train, forward, 0):
                         advance(len(next(iter(values.values()))))
                         yield values
 
             self.plan = fit_components(self.plan, rows, n_stimuli=len(train), max_memory=self._max_memory)
-        self.forward = Forward(self.network.module, self.plan, self.device)
+        self.forward = Forward(self.network.module, self.plan, self.device, self.precision)
 
     def write(self, store: Store, stimuli: str, *, dtype: str, request: Mapping[str, Any], progress: bool) -> None:
         """Stream the rows into the store."""
@@ -151,7 +152,7 @@ class Extraction:
 
     def _extraction(self, dtype: str) -> dict[str, Any]:
         batching = {"batch_size": self.batching.size, "memory_format": self.batching.memory_format}
-        found = {**batching, "dtype": dtype, "fold_norms": self.fold_norms}
+        found = {**batching, "dtype": dtype, "fold_norms": self.fold_norms, "precision": self.precision}
         return found if self.seen is None else {**found, "check_image": self.seen.document()}
 
     def _rows(

@@ -15,6 +15,7 @@ import brainalign
 from brainalign.encoding import BandedRidgeCV, RidgeCV
 from brainalign.geometry.local_dimension import ESTIMATORS
 from brainalign.metrics import METRICS
+from brainalign.testing.small_network import embed_small, image_store, values_of
 
 DEVICE = os.environ.get("BRAINALIGN_TEST_DEVICE", "cuda")
 
@@ -135,3 +136,16 @@ def test_neighbours(precision):
     here, there = brainalign.neighbour_graph(cloud, k=10), brainalign.neighbour_graph(_there(cloud)[0], k=10)
     np.testing.assert_array_equal(np.asarray(there.index), np.asarray(here.index))
     _same(there.distance, here.distance, AGREE[precision])
+
+
+def test_embeddings(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINALIGN_CACHE", str(tmp_path / "cache"))
+    store = image_store(tmp_path)
+    layers = ["conv", "gain", "head"]
+    here = values_of(store, embed_small(store, layers=layers))
+    there = values_of(store, embed_small(store, layers=layers, device=DEVICE, name="there"))
+    coarse = values_of(store, embed_small(store, layers=layers, device=DEVICE, precision="bfloat16", name="coarse"))
+    for key, values in here.items():
+        size = np.abs(values).max()
+        assert np.abs(there[key] - values).max() < 1e-5 * size
+        assert 1e-5 * size < np.abs(coarse[key] - values).max() < 0.02 * size

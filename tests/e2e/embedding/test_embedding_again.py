@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 
-from brainalign.errors import (
-    InputError,
+from brainalign.errors import ChoiceError, InputError
+from brainalign.models import embed, extract, streaming
+from brainalign.testing.small_network import (
+    N_IMAGES,
+    SMALL,
+    embed_small,
+    image_store,
+    image_table,
+    images_of,
+    values_of,
 )
-from brainalign.models import extract, streaming
-from brainalign.testing.small_network import N_IMAGES, embed_small, image_store, image_table, images_of, values_of
 
 
 @pytest.fixture
@@ -48,6 +54,29 @@ def test_another_dtype_is_refused(store):
     embed_small(store)
     with pytest.raises(InputError, match="stored as float32"):
         embed_small(store, dtype="float16")
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_forward_pass_of_sixteen_bits_is_near_and_recorded(store, precision):
+    exact = values_of(store, embed_small(store, layers=["conv", "head"]))
+    key = embed_small(store, layers=["conv", "head"], precision=precision, name="coarse")
+    assert store.embeddings(key, stimuli="set").attrs["extraction"]["precision"] == precision
+    for name, values in values_of(store, key).items():
+        assert values.dtype == np.float32
+        error = np.abs(values - exact[name]).max() / np.abs(exact[name]).max()
+        assert 0 < error < 0.02
+    with pytest.raises(InputError, match=f"computed in {precision}"):
+        embed_small(store, layers=["gain"], name="coarse")
+
+
+def test_what_autocast_does_not_reach_is_refused(store):
+    with pytest.raises(InputError, match="another framework"):
+        embed(lambda images: images.mean((2, 3)), "set", store, name="mean", preprocessing=SMALL, precision="bfloat16")
+
+
+def test_an_unknown_precision_is_refused(store):
+    with pytest.raises(ChoiceError, match="bfloat16"):
+        embed_small(store, precision="bfloat61")
 
 
 def test_other_stimuli_under_the_same_name_are_embedded_anew(store):
