@@ -29,7 +29,7 @@ SIMILARITY = [name for name, metric in METRICS.items() if metric.family == "simi
 BY_FORM = [name for name, metric in METRICS.items() if metric.form is not None and not metric.fits]
 
 
-def _pair(precision, n=120, p=40, q=30):
+def _pair(precision, n=120, p=24, q=20):
     rng = np.random.default_rng(3)
     X = rng.normal(size=(n, p))
     Y = X @ rng.normal(size=(p, q)) + 4 * rng.normal(size=(n, q))
@@ -99,7 +99,7 @@ def test_encoding(selection, precision):
 @PRECISIONS
 def test_estimators(precision):
     X, Y = _pair(precision)
-    for make in (RidgeCV, lambda: BandedRidgeCV(spaces=[0] * 20 + [1] * 20, n_samples=5)):
+    for make in (RidgeCV, lambda: BandedRidgeCV(spaces=[0] * 12 + [1] * 12, n_samples=5)):
         expected = make().fit(X, Y).predict(X)
         found = make().fit(*_there(X, Y)).predict(_there(X)[0])
         _same(found, expected, 10 * AGREE[precision])
