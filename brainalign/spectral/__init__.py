@@ -1,6 +1,8 @@
 """Singular bases of weight matrices: do they stay under fine-tuning, are they shared, can one adapt within them?"""
 
+from brainalign.spectral.adapter import ParameterCount, SpectralAdapter
 from brainalign.spectral.checkpoint import Checkpoint, read_checkpoint
+from brainalign.spectral.coefficients import count_coefficients, spectral_parameters
 from brainalign.spectral.decomposition import Directions, leading_directions, low_rank_directions
 from brainalign.spectral.overlap import (
     best_cosines,
@@ -19,6 +21,8 @@ from brainalign.spectral.verdicts import SpectralVerdict
 __all__ = [
     "Checkpoint",
     "Directions",
+    "ParameterCount",
+    "SpectralAdapter",
     "SpectralComparison",
     "SpectralSharing",
     "SpectralVerdict",
@@ -26,6 +30,7 @@ __all__ = [
     "captured_energy",
     "compare_checkpoints",
     "compare_tasks",
+    "count_coefficients",
     "diagonal_share",
     "index_cosines",
     "intruder_dimensions",
@@ -33,6 +38,7 @@ __all__ = [
     "low_rank_directions",
     "principal_angles",
     "read_checkpoint",
+    "spectral_parameters",
     "subspace_overlap",
     "update_in_basis",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -48,14 +48,17 @@ def changed_matrix(
     generator = torch.Generator().manual_seed(seed)
     values = singular_values(D)
     norm = float(torch.linalg.vector_norm(D.double()))
-    found = _quantities(base, changed, D, norm, ranks)
+    own = _leading_of(D)
+    found = _quantities(base, changed, D, norm, ranks, own)
     nulls: dict[str, dict[Key, list[float]]] = {name: defaultdict(list) for name in NULLS}
     k = base.left.shape[1]
     for _ in range(n_draws):
         for name, start, update in null_updates(W, D, values, generator):
-            before = base if start is W else leading_directions(start, k, method=method, seed=seed)
-            after = leading_directions(start + update, k, method=method, seed=seed)
-            for key, value in _quantities(before, after, update, norm, ranks).items():
+            before = base if start is W else leading_directions(start, k, method=method, seed=seed, with_error=False)
+            after = leading_directions(start + update, k, method=method, seed=seed, with_error=False)
+            for key, value in _quantities(
+                before, after, update, norm, ranks, own if update is D else _leading_of(update)
+            ).items():
                 nulls[name][key].append(value)
     rows = []
     for key, value in found.items():
@@ -106,13 +109,17 @@ def row_of(
 
 
 def _quantities(
-    base: Directions, changed: Directions, D: torch.Tensor, norm: float, ranks: Sequence[int]
+    base: Directions,
+    changed: Directions,
+    D: torch.Tensor,
+    norm: float,
+    ranks: Sequence[int],
+    leading: Mapping[str, torch.Tensor],
 ) -> dict[Key, float]:
     found: dict[Key, float] = {}
     C = update_in_basis(base.left, D, base.right)
     usable = min(base.rank, changed.rank)
     sides = (("left", base.left, changed.left), ("right", base.right, changed.right))
-    leading = _leading_of(D)
     for rank in (r for r in ranks if r <= usable):
         for side, one, two in sides:
             found["overlap", rank, side] = subspace_overlap(one[:, :rank], two[:, :rank])
@@ -131,7 +138,7 @@ def _quantities(
 
 
 def _leading_of(D: torch.Tensor) -> dict[str, torch.Tensor]:
-    directions = leading_directions(D, min(LEADING_UPDATES, *D.shape), method="randomised")
+    directions = leading_directions(D, min(LEADING_UPDATES, *D.shape), method="randomised", with_error=False)
     kept = max(1, directions.rank)
     return {"left": directions.left[:, :kept], "right": directions.right[:, :kept]}
 

@@ -57,4 +57,5 @@ def _normal(shape: tuple[int, ...] | torch.Size, generator: torch.Generator, lik
 
 def _with_norm(E: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     own = torch.linalg.vector_norm(E).clamp(min=torch.finfo(E.dtype).tiny)
-    return E * (torch.linalg.vector_norm(like.to(E)) / own).to(E)
+    scaled: torch.Tensor = E * (torch.linalg.vector_norm(like.to(E)) / own).to(E)
+    return scaled
