@@ -42,7 +42,9 @@ class Directions:
     method: str
 
 
-def leading_directions(W: torch.Tensor, k: int, *, method: str = "auto", name: str = "W", seed: int = 0) -> Directions:
+def leading_directions(
+    W: torch.Tensor, k: int, *, method: str = "auto", name: str = "W", seed: int = 0, with_error: bool = True
+) -> Directions:
     """Compute the leading singular directions.
 
     Parameters

@@ -135,11 +135,9 @@ def _prepared(W: torch.Tensor, D: torch.Tensor, k: int, method: str, seed: int, 
     nulls = {}
     for name, start, update in null_updates(W, D, singular_values(D), generator):
         origin = start if start is W else _common_start(W, seed)
-        nulls[name] = (
-            leading_directions(origin + update, k, method=method, with_error=False),
-            leading_directions(update, few, with_error=False),
-        )
-    return _Task(D, leading_directions(W + D, k, method=method, with_error=False), leading_directions(D, few), nulls)
+        moved = leading_directions(origin + update, k, method=method, with_error=False)
+        nulls[name] = (moved, leading_directions(update, few, with_error=False))
+    return _Task(D, leading_directions(W + D, k, method=method), leading_directions(D, few), nulls)
 
 
 def _common_start(W: torch.Tensor, seed: int) -> torch.Tensor:
