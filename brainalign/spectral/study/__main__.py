@@ -1,0 +1,47 @@
+"""``python -m brainalign.spectral.study``: a study on any machine that has torch, transformers and peft.
+
+It imports nothing of the package but errors, arrays, statistics and this room, so that it runs where the store's
+libraries are not installed. ``brainalign spectral study`` is the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from brainalign.spectral.study.command import half_precision_copy, run_sentences
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the study that the arguments name."""
+    parser = argparse.ArgumentParser(prog="python -m brainalign.spectral.study", description=__doc__)
+    parser.add_argument("--network", type=Path, required=True, help="folder with config.json, weights and tokenizer")
+    parser.add_argument("--data", type=Path, help="folder with sst2/, subj/, mrpc/, stsb_en/")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the cells; what is there is kept")
+    parser.add_argument("--tasks", nargs="+", default=["sst2", "subj", "mrpc", "stsb"])
+    parser.add_argument("--methods", nargs="+", default=None)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--train", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--no-grid", action="store_true", help="the middle learning rate of each method only")
+    parser.add_argument("--analysis", action="store_true", help="stability, sharing, embeddings of seed 0 as well")
+    parser.add_argument("--copy-half", type=Path, help="only copy the network there in half precision, to travel")
+    given = parser.parse_args(arguments)
+    if given.copy_half is not None:
+        print(half_precision_copy(given.network, given.copy_half))
+        return
+    if given.data is None:
+        parser.error("--data is needed")
+    run_sentences(
+        given.network, given.data, given.out, tasks=given.tasks, methods=given.methods, n_seeds=given.seeds,
+        n_train=given.train, epochs=given.epochs, device=given.device, grid=not given.no_grid,
+        analysis=given.analysis, say=lambda line: print(line, flush=True),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
