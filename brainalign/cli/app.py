@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 import brainalign
-from brainalign.cli import compare, data, demo, doctor, geometry, maps, models, relations, results, scoring, store
+from brainalign.cli import (
+    compare,
+    data,
+    demo,
+    doctor,
+    geometry,
+    maps,
+    models,
+    relations,
+    results,
+    scoring,
+    spectral,
+    store,
+)
 from brainalign.cli.command import family
 
 _SUMMARY = "How well do vision models align with visual cortex, where, and compared with what?"
@@ -40,6 +53,7 @@ def build_app() -> typer.Typer:
     compare.register(app)
     geometry.register(app)
     relations.register(app)
+    app.add_typer(spectral.app)
     maps.register(app)
     app.add_typer(results.app)
     results.register(app)

@@ -80,5 +80,5 @@ def embedding_of(study: Study, network: Headed, task: Task) -> npt.NDArray[np.fl
     batches = study.source.prepare(Part(inputs, drawn.labels), where)
     network.to(where).eval()
     with torch.no_grad():
-        parts = [network.embed(batches.take(i)) for i in torch.arange(len(batches), device=where).split(128)]
+        parts = [network.embed(batches.take(i)) for i in torch.split(torch.arange(len(batches), device=where), 128)]
     return torch.cat(parts).cpu().numpy().astype(np.float16)

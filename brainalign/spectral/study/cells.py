@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from brainalign.spectral.study.networks import Source
 from brainalign.spectral.study.tasks import Task, draw
 from brainalign.spectral.study.train import Schedule, Trained, fine_tune
 
-__all__ = ["Study", "read_cells"]
+__all__ = ["METHODS_COMPARED", "Study", "read_cells"]
 
+METHODS_COMPARED = ("head", "full", "lora", "core", "random", "trailing", "diagonal")
 Say = Callable[[str], None]
 
 
@@ -42,17 +43,21 @@ class Study:
         False takes the middle rate of each method instead of trying all.
     say : callable
         Gets a line for each cell.
+    rates, head_rate : optional
+        Learning rates by method, and that of the head, instead of those of `METHODS`.
     """
 
     source: Source
     tasks: Sequence[Task]
     folder: Path
-    methods: Sequence[str] = ("head", "full", "lora", "core", "random", "trailing", "diagonal")
+    methods: Sequence[str] = METHODS_COMPARED
     n_seeds: int = 3
     schedule: Schedule = field(default_factory=Schedule)
     device: str = "cpu"
     grid: bool = True
     say: Say = lambda line: None
+    rates: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    head_rate: float | None = None
 
     def __post_init__(self) -> None:
         unknown = [m for m in self.methods if m not in METHODS]
@@ -70,7 +75,7 @@ class Study:
 
     def cells_of(self, task: Task, method: str) -> list[dict[str, Any]]:
         """Return the cells of one task and method at the chosen rate, one for each seed."""
-        rates = METHODS[method].rates
+        rates = self.rates.get(method) or METHODS[method].rates
         tried = rates if self.grid else (rates[len(rates) // 2],)
         first = [self.cell(task, method, rate, 0) for rate in tried]
         best = max(first, key=lambda record: record["dev"])
@@ -105,12 +110,14 @@ class Study:
         """Fine-tune as a cell does, and return the network too; nothing is written."""
         s = self.schedule
         drawn = draw(task, n_train=s.n_train, n_dev=s.n_dev, n_test=s.n_test, seed=seed)
-        return fine_tune(self.source, drawn, method, rate=rate, seed=seed, schedule=s, device=self.device)
+        return fine_tune(self.source, drawn, method, rate=rate, seed=seed, schedule=s,
+                         device=self.device, head_rate=self.head_rate)  # fmt: skip
 
     def settings(self, task: Task) -> str:
         """Hash of whatever changes a number beside method, rate and seed: schedule, network, sizes of the task."""
         sizes = [len(part) for part in (task.train, task.dev, task.test)]
-        given = {"schedule": asdict(self.schedule), "network": self.source.name, "sizes": sizes}
+        given = {"schedule": asdict(self.schedule), "network": self.source.name, "sizes": sizes,
+                 "head_rate": self.head_rate}  # fmt: skip
         return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:12]
 
 

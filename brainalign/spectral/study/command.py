@@ -11,7 +11,7 @@ import torch
 
 from brainalign.errors import ModelError
 from brainalign.spectral.study.analysis import analyse
-from brainalign.spectral.study.cells import Say, Study, read_cells
+from brainalign.spectral.study.cells import METHODS_COMPARED, Say, Study, read_cells
 from brainalign.spectral.study.networks import sentence_source
 from brainalign.spectral.study.summary import differences, study_table, write_rows
 from brainalign.spectral.study.tasks import read_sentences
@@ -66,7 +66,7 @@ def run_sentences(
     folder = Path(out)
     study = Study(
         sentence_source(network), [read_sentences(name, data) for name in tasks], folder,
-        **({} if methods is None else {"methods": tuple(methods)}),
+        methods=METHODS_COMPARED if methods is None else tuple(methods),
         n_seeds=n_seeds, schedule=Schedule(n_train=n_train, epochs=epochs), device=device, grid=grid, say=say,
     )  # fmt: skip
     study.run()

@@ -125,7 +125,7 @@ def _peft(**options: Any) -> Build:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=names, **options)
-            wrapped: Any = peft.get_peft_model(encoder, config)  # type: ignore[arg-type]
+            wrapped: Any = peft.get_peft_model(encoder, config)
         return Attached(wrapped, [p for p in wrapped.parameters() if p.requires_grad], rank)
 
     return build

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,12 @@ class Task:
     metric: str
     pairs: bool = False
 
+    @classmethod
+    def of(cls, name: str, parts: Iterable[Part], n_classes: int, metric: str, *, pairs: bool = False) -> Task:
+        """Make a task of its training, development and test part."""
+        train, dev, test = parts
+        return cls(name, train, dev, test, n_classes, metric, pairs)
+
 
 def draw(task: Task, *, n_train: int, n_dev: int, n_test: int, seed: int) -> Task:
     """Draw parts of a task: training examples by ``seed``, development and test examples always the same.
@@ -58,7 +64,7 @@ def draw(task: Task, *, n_train: int, n_dev: int, n_test: int, seed: int) -> Tas
     for part, n, own in ((task.train, n_train, seed), (task.dev, n_dev, 10_001), (task.test, n_test, 10_002)):
         order = np.random.default_rng(own).permutation(len(part))[:n]
         parts.append(part.take(np.sort(order)))
-    return Task(task.name, *parts, task.n_classes, task.metric, task.pairs)
+    return Task.of(task.name, parts, task.n_classes, task.metric, pairs=task.pairs)
 
 
 def read_sentences(name: str, folder: str | Path) -> Task:
@@ -85,7 +91,7 @@ def _sst2(folder: Path) -> Task:
     for name in ("train", "dev", "test"):
         rows = [line.rsplit("\t", 1) for line in _lines(folder / "sst2" / f"{name}.tsv")]
         parts.append(_part([row[0] for row in rows], [row[1] for row in rows]))
-    return Task("sst2", *parts, 2, "accuracy")
+    return Task.of("sst2", parts, 2, "accuracy")
 
 
 def _subj(folder: Path) -> Task:
@@ -103,7 +109,7 @@ def _mrpc(folder: Path) -> Task:
     for name in ("train", "val", "test"):
         rows = [line.split("\t") for line in _lines(folder / "mrpc" / f"msr-para-{name}.tsv", encoding="utf-8-sig")[1:]]
         parts.append(_part([(row[3], row[4]) for row in rows], [row[0] for row in rows]))
-    return Task("mrpc", *parts, 2, "accuracy", pairs=True)
+    return Task.of("mrpc", parts, 2, "accuracy", pairs=True)
 
 
 def _stsb(folder: Path) -> Task:
@@ -111,7 +117,7 @@ def _stsb(folder: Path) -> Task:
     for name in ("train", "dev", "test"):
         rows = list(csv.reader(_lines(folder / "stsb_en" / f"stsb-en-{name}.csv")))
         parts.append(_part([(row[0], row[1]) for row in rows], [row[2] for row in rows]))
-    return Task("stsb", *parts, 0, "spearman", pairs=True)
+    return Task.of("stsb", parts, 0, "spearman", pairs=True)
 
 
 def _reviews(_folder: Path) -> Task:
@@ -191,7 +197,7 @@ def _divided(name: str, texts: list[Any], labels: list[float], n_classes: int, m
     whole = _part(texts, labels)
     tenth = len(texts) // 10
     parts = (order[2 * tenth :], order[:tenth], order[tenth : 2 * tenth])
-    return Task(name, *(whole.take(np.sort(part)) for part in parts), n_classes, metric)
+    return Task.of(name, (whole.take(np.sort(part)) for part in parts), n_classes, metric)
 
 
 def _part(inputs: list[Any], labels: Sequence[Any]) -> Part:

@@ -64,11 +64,12 @@ def fine_tune(
     seed: int,
     schedule: Schedule,
     device: str | torch.device = "cpu",
+    head_rate: float | None = None,
 ) -> Trained:
     """Fine-tune a fresh copy of a network on a drawn task.
 
-    AdamW, linear warm-up and decay, one rate for the method and one for the head; ``head`` alone uses ``rate`` for the
-    head.
+    AdamW, linear warm-up and decay, one rate for the method and one for the head (``head_rate``, default that of the
+    method); ``head`` alone uses ``rate`` for the head.
 
     Raises
     ------
@@ -86,9 +87,10 @@ def fine_tune(
     centre, spread = _scaling(task, train)
     if where.type == "cuda":
         torch.cuda.reset_peak_memory_stats(where)
-    times, loss, saved = _epochs(network, attached, train, task, method, rate, seed, schedule, (centre, spread))
-    found = {name: predictions(network, part, task) * spread + centre if not task.n_classes else
-             predictions(network, part, task) for name, part in (("dev", dev), ("test", test))}  # fmt: skip
+    own_rate = METHODS[method].head_rate if head_rate is None else head_rate
+    rates = (rate, own_rate if attached.trained else rate)
+    times, loss, saved = _epochs(network, attached, train, task, rates, seed, schedule, (centre, spread))
+    found = {name: predictions(network, part, task) * spread + centre for name, part in (("dev", dev), ("test", test))}
     record = {
         **{name: score(task.metric, found[name], part.labels.cpu().numpy()) for name, part in
            (("dev", dev), ("test", test))},
@@ -108,7 +110,7 @@ def predictions(network: Headed, part: Batches, task: Task) -> npt.NDArray[np.fl
     network.eval()
     out = []
     with torch.no_grad():
-        for index in torch.arange(len(part), device=part.labels.device).split(EVALUATION_BATCH):
+        for index in torch.split(torch.arange(len(part), device=part.labels.device), EVALUATION_BATCH):
             scores = network(part.take(index)).float()
             out.append(scores.argmax(dim=1) if task.n_classes else scores[:, 0])
     return torch.cat(out).cpu().numpy().astype(np.float64)
@@ -119,18 +121,16 @@ def _epochs(
     attached: Attached,
     train: Batches,
     task: Task,
-    method: str,
-    rate: float,
+    rates: tuple[float, float],
     seed: int,
     schedule: Schedule,
     scaling: tuple[float, float],
 ) -> tuple[list[float], float, int]:
     """Train; return seconds of each step, mean loss of the last epoch, bytes kept for a backward pass."""
     device = train.labels.device
-    head_rate = METHODS[method].head_rate if attached.trained else rate
-    groups = [{"params": list(network.head.parameters()), "lr": head_rate}]
+    groups = [{"params": list(network.head.parameters()), "lr": rates[1]}]
     if attached.trained:
-        groups.append({"params": attached.trained, "lr": rate})
+        groups.append({"params": attached.trained, "lr": rates[0]})
     optimiser = torch.optim.AdamW(groups, weight_decay=schedule.weight_decay)
     per_epoch = -(-len(train) // schedule.batch)
     total = per_epoch * schedule.epochs
@@ -146,13 +146,13 @@ def _epochs(
     network.train()
     for _ in range(schedule.epochs):
         losses = []
-        for index in torch.randperm(len(train), generator=order).to(device).split(schedule.batch):
+        for index in torch.split(torch.randperm(len(train), generator=order).to(device), schedule.batch):
             began = _now(device)
-            with _counted(network) if not times else contextlib.nullcontext([0]) as kept:
+            with _counted(network, wanted=not times) as kept:
                 loss = _loss(network(train.take(index)), train.labels[index], task, scaling)
             saved = max(saved, sum(kept))
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(parameters, schedule.clip)
             optimiser.step()
             plan.step()
@@ -160,7 +160,7 @@ def _epochs(
             losses.append(loss.detach())
         mean = float(torch.stack(losses).mean())
         if not np.isfinite(mean):
-            raise UndefinedError(f"{task.name} by {method} at rate {rate:g}: the loss is no longer finite.")
+            raise UndefinedError(f"{task.name}: the loss is no longer finite at rates {rates[0]:g}, {rates[1]:g}.")
     return times[NOT_TIMED:] or times, mean, saved
 
 
@@ -184,8 +184,11 @@ def _now(device: torch.device) -> float:
 
 
 @contextlib.contextmanager
-def _counted(network: nn.Module) -> Iterator[list[int]]:
+def _counted(network: nn.Module, *, wanted: bool) -> Iterator[list[int]]:
     """Count the bytes of what autograd keeps, parameters and buffers apart, each tensor once."""
+    if not wanted:
+        yield []
+        return
     own = {t.untyped_storage().data_ptr() for t in (*network.parameters(), *network.buffers())}
     kept: list[int] = []
     seen: set[int] = set()
