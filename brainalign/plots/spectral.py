@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from brainalign.errors import UndefinedError
 from brainalign.plots.style import GREY, MARKERS, PALETTE, new_figure, number, require, shown
@@ -72,7 +73,7 @@ def stability_figure(table: pd.DataFrame, *, quantity: str = "overlap", rank: in
         ax.set_xlabel("block of the network (−1: outside of blocks)" if (numbers["depth"] < 0).any() else "block")
         ax.set_ylabel(_LABELS.get(quantity, shown(quantity)))
         ax.set_title("" if chosen is None else f"{chosen} leading directions", loc="left")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(loc="best")
     return figure
 

@@ -19,7 +19,7 @@ from brainalign.spectral.study.tasks import Task, draw
 from brainalign.spectral.study.train import Schedule, fine_tune
 from brainalign.spectral.study.vision import CifarResNet, image_source
 
-__all__ = ["Stage", "pretraining_rows", "pretraining_study"]
+__all__ = ["Stage", "pretrain_small", "pretraining_rows", "pretraining_study"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def pretraining_study(
     rows = []
     for size in sizes:
         for trial in range(seed, seed + n_seeds):
-            state, accuracy = _pretrained(pretrain, size, trial, stage, device)
+            state, accuracy = pretrain_small(pretrain, size, trial, stage, device)
             source = image_source("small-resnet", functools.partial(_restored, state, stage), 4 * stage.width)
             for name, (distance, task) in targets.items():
                 drawn = draw(task, n_train=min(schedule.n_train, len(task.train)), n_dev=schedule.n_dev,
@@ -120,7 +120,7 @@ def _restored(state: dict[str, torch.Tensor], stage: Stage) -> nn.Module:
     return network
 
 
-def _pretrained(task: Task, size: int, seed: int, stage: Stage, device: str) -> tuple[dict[str, torch.Tensor], float]:
+def pretrain_small(task: Task, size: int, seed: int, stage: Stage, device: str) -> tuple[dict[str, torch.Tensor], float]:
     """Return the weights after pretraining on ``size`` images, and the accuracy on the test part."""
     torch.manual_seed(seed)
     where = torch.device(device)

