@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from brainalign.errors import ChoiceError, NonFiniteError, ShapeError, UndefinedError
-from brainalign.spectral.decomposition import leading_directions
+from brainalign.spectral.decomposition import leading_directions, trailing_directions
 from brainalign.spectral.nulls import random_basis
 
 __all__ = ["BASES", "adapter_basis"]
@@ -59,8 +59,7 @@ def adapter_basis(
         generator = torch.Generator().manual_seed(seed)
         return random_basis(work.shape[0], r, generator, work), random_basis(work.shape[1], r, generator, work)
     if basis == "trailing":
-        U, _, Vt = torch.linalg.svd(work.double(), full_matrices=False)
-        return U[:, side - r :].to(work.dtype), Vt[side - r :].T.to(work.dtype)
+        return trailing_directions(work, r)
     if basis not in BASES:
         raise ChoiceError(f"basis must be one of {', '.join(BASES)}; got {basis!r}.")
     if basis == "gradient":

@@ -9,7 +9,7 @@ import torch
 
 from brainalign.errors import ChoiceError, InputError, NonFiniteError, ShapeError
 
-__all__ = ["Directions", "leading_directions", "low_rank_directions", "singular_values"]
+__all__ = ["Directions", "leading_directions", "low_rank_directions", "singular_values", "trailing_directions"]
 
 EXACT_UP_TO = 1536
 OVERSAMPLE = 16
@@ -95,6 +95,26 @@ def leading_directions(
     )  # fmt: skip
 
 
+def trailing_directions(W: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the k singular directions with the smallest singular values, left (rows, k) and right (columns, k).
+
+    Eigenvectors of the Gram matrix in float64, largest of them first; a matrix without full rank takes the whole
+    singular value decomposition, where directions of no singular value are any that complete the basis. Cost s² l + s³.
+    """
+    wide = (W if W.shape[0] <= W.shape[1] else W.T).double()
+    values, vectors = torch.linalg.eigh(wide @ wide.T)
+    if float(values[0]) > 1e-12 * float(values[-1]):
+        short = vectors[:, :k].flip(1)
+        long, triangle = torch.linalg.qr(wide.T @ short)
+        long = long * torch.where(triangle.diagonal() < 0, -1.0, 1.0).to(long)
+    else:
+        U, _, Vt = torch.linalg.svd(wide, full_matrices=False)
+        short, long = U[:, len(wide) - k :], Vt[len(wide) - k :].T
+    dtype = torch.float64 if W.dtype == torch.float64 else torch.float32
+    pair = (short, long) if W.shape[0] <= W.shape[1] else (long, short)
+    return pair[0].to(dtype), pair[1].to(dtype)
+
+
 def singular_values(W: torch.Tensor) -> torch.Tensor:
     """Return all singular values, descending, float64; cost s² l + s³ for sides s <= l."""
     wide = (W if W.shape[0] <= W.shape[1] else W.T).double()
@@ -146,7 +166,7 @@ def _exact(wide: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor, torc
     # an orthonormal completion where singular values vanish; elsewhere it changes rounding only
     long, triangle = torch.linalg.qr(long)
     values = triangle.diagonal()
-    long = long * torch.where(values < 0, -1.0, 1.0)
+    long = long * torch.where(values < 0, -1.0, 1.0).to(long)
     return short, values.abs(), long
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from brainalign.evaluate import score
 from brainalign.metrics.properties import measure
 from brainalign.metrics.representation import Representation
 from brainalign.models import embed
-from brainalign.spectral import SpectralComparison, SpectralSharing
+from brainalign.spectral import SpectralComparison, SpectralSharing, compare_checkpoints
+from brainalign.spectral.study.pretraining import pretraining_rows
 from brainalign.store import Store, open_store
 from brainalign.studies.geometry import measure_geometry
 
-__all__ = ["alignment_change", "embedding_change", "spectral_table", "summarise"]
+__all__ = ["alignment_change", "embedding_change", "spectral_table", "stability_of_pairs", "summarise"]
 
 PROPERTIES = ("dimension.local.mle.k20", "dimension.participation-ratio", "scale.loglog-slope", "scale.excess-slope")
 COLUMNS = ("value", "chance", "gaussian", "same-spectrum", "random-init")
@@ -61,6 +62,48 @@ def summarise(table: pd.DataFrame, *, by: Sequence[str] = ("kind",)) -> pd.DataF
     means = groups[list(COLUMNS)].mean()
     means["n"] = groups["matrix"].nunique()
     return means.reset_index()
+
+
+def stability_of_pairs(
+    pairs: pd.DataFrame,
+    *,
+    ranks: Sequence[int] = (4, 16, 64),
+    progress: Callable[[str], None] | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Compare many pairs of checkpoints and join the figures with what is known of them, for `relate`.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Columns ``before`` and ``after`` (paths), and whatever is known of the pair: images or tokens of pretraining,
+        distance of the task, family.
+    ranks : sequence of int
+    progress : callable, optional
+        Gets the name of each pair.
+    **options
+        Of `compare_checkpoints`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair and rank: the columns of ``pairs``, and those of `pretraining_rows`.
+
+    Raises
+    ------
+    InputError
+        If a column is absent; and all that `compare_checkpoints` raises.
+    """
+    absent = [name for name in ("before", "after") if name not in pairs]
+    if absent:
+        raise InputError(f"pairs lacks the column {absent[0]!r}; given: {', '.join(map(str, pairs.columns))}.")
+    rows: list[dict[str, Any]] = []
+    for known in pairs.to_dict(orient="records"):
+        if progress is not None:
+            progress(f"{known['before']} -> {known['after']}")
+        found = compare_checkpoints(known["before"], known["after"], ranks=ranks, **options)
+        rows += pretraining_rows(found, {str(name): value for name, value in known.items()})
+    return pd.DataFrame(rows)
 
 
 def alignment_change(

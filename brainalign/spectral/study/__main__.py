@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from brainalign.spectral.study.command import half_precision_copy, run_sentences
+from brainalign.spectral.study.command import half_precision_copy, run_pretraining, run_sentences
 
 __all__ = ["main"]
 
@@ -18,9 +18,9 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study that the arguments name."""
     parser = argparse.ArgumentParser(prog="python -m brainalign.spectral.study", description=__doc__)
-    parser.add_argument("--network", type=Path, required=True, help="folder with config.json, weights and tokenizer")
+    parser.add_argument("--network", type=Path, help="folder with config.json, weights and tokenizer")
     parser.add_argument("--data", type=Path, help="folder with sst2/, subj/, mrpc/, stsb_en/")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the cells; what is there is kept")
+    parser.add_argument("--out", type=Path, help="folder of the cells; what is there is kept")
     parser.add_argument("--tasks", nargs="+", default=["sst2", "subj", "mrpc", "stsb"])
     parser.add_argument("--methods", nargs="+", default=None)
     parser.add_argument("--seeds", type=int, default=3)
@@ -30,12 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-grid", action="store_true", help="the middle learning rate of each method only")
     parser.add_argument("--analysis", action="store_true", help="stability, sharing, embeddings of seed 0 as well")
     parser.add_argument("--copy-half", type=Path, help="only copy the network there in half precision, to travel")
+    parser.add_argument("--pretraining", action="store_true", help="stability by size of pretraining, on CIFAR images")
     given = parser.parse_args(arguments)
+    if given.pretraining:
+        if given.data is None or given.out is None:
+            parser.error("--data (with cifar10_test/) and --out are needed")
+        print(run_pretraining(given.data, given.out, n_seeds=given.seeds, device=given.device))
+        return
+    if given.network is None:
+        parser.error("--network is needed")
     if given.copy_half is not None:
         print(half_precision_copy(given.network, given.copy_half))
         return
-    if given.data is None:
-        parser.error("--data is needed")
+    if given.data is None or given.out is None:
+        parser.error("--data and --out are needed")
     run_sentences(
         given.network, given.data, given.out, tasks=given.tasks, methods=given.methods, n_seeds=given.seeds,
         n_train=given.train, epochs=given.epochs, device=given.device, grid=not given.no_grid,

@@ -15,6 +15,7 @@ import torch
 from brainalign.errors import InputError, ResultConflictError, ResultFormatError
 from brainalign.spectral.study.methods import METHODS
 from brainalign.spectral.study.networks import Source
+from brainalign.spectral.study.summary import as_order
 from brainalign.spectral.study.tasks import Task, draw
 from brainalign.spectral.study.train import Schedule, Trained, fine_tune
 
@@ -78,7 +79,7 @@ class Study:
         rates = self.rates.get(method) or METHODS[method].rates
         tried = rates if self.grid else (rates[len(rates) // 2],)
         first = [self.cell(task, method, rate, 0) for rate in tried]
-        best = max(first, key=lambda record: record["dev"])
+        best = max(first, key=lambda record: as_order(record["dev"]))
         return [best, *(self.cell(task, method, best["rate"], seed) for seed in range(1, self.n_seeds))]
 
     def cell(self, task: Task, method: str, rate: float, seed: int) -> dict[str, Any]:

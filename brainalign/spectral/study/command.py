@@ -13,12 +13,14 @@ from brainalign.errors import ModelError
 from brainalign.spectral.study.analysis import analyse
 from brainalign.spectral.study.cells import METHODS_COMPARED, Say, Study, read_cells
 from brainalign.spectral.study.networks import sentence_source
+from brainalign.spectral.study.pretraining import pretraining_study
 from brainalign.spectral.study.summary import differences, study_table, write_rows
 from brainalign.spectral.study.tasks import read_sentences
 from brainalign.spectral.study.train import Schedule
+from brainalign.spectral.study.vision import read_images, shifted
 from brainalign.weights import read_folder
 
-__all__ = ["half_precision_copy", "run_sentences", "tabulate"]
+__all__ = ["half_precision_copy", "run_pretraining", "run_sentences", "tabulate"]
 
 _TOKENIZER = (
     "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt",
@@ -79,6 +81,31 @@ def run_sentences(
     if analysis:
         analyse(study, folder)
     return rows
+
+
+def run_pretraining(
+    data: str | Path,
+    out: str | Path,
+    *,
+    sizes: Sequence[int] = (500, 2000, 6000),
+    n_seeds: int = 3,
+    device: str = "cpu",
+) -> Path:
+    """Pretrain a small network on more and more CIFAR images, fine-tune it near and far, write ``pretraining.csv``.
+
+    Parameters
+    ----------
+    data : path
+        Folder with ``cifar10_test/``.
+    out : path
+        Rows of each pretrained network are kept there, and what is there is not computed again.
+    sizes, n_seeds, device
+        As in `pretraining_study`.
+    """
+    cifar, digits = read_images("cifar10", data), read_images("digits")
+    targets = {"shifted": (1.0, shifted(cifar)), "digits": (2.0, digits)}
+    rows = pretraining_study(cifar, targets, sizes=sizes, n_seeds=n_seeds, device=device, folder=out)
+    return write_rows(Path(out) / "pretraining.csv", rows)
 
 
 def tabulate(folder: str | Path) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,12 +123,16 @@ def sentence_source(folder: str | Path, *, max_length: int = 64, joint: bool = F
     tokenizer = transformers.AutoTokenizer.from_pretrained(where, **options)
     config = transformers.AutoConfig.from_pretrained(where, **options)
 
-    def make() -> nn.Module:
+    @functools.cache
+    def loaded() -> nn.Module:
         try:
             network: nn.Module = transformers.AutoModel.from_pretrained(where, **options).float()
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError(f"{where} does not load: {str(error)[:300]}") from error
         return network
+
+    def make() -> nn.Module:
+        return copy.deepcopy(loaded())
 
     def prepare(part: Part, device: torch.device) -> Batches:
         pairs = bool(len(part)) and isinstance(part.inputs[0], tuple)

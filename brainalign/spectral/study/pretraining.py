@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,7 @@ def pretraining_study(
     ranks: Sequence[int] = (2, 4, 8),
     device: str = "cpu",
     seed: int = 0,
+    folder: str | Path | None = None,
 ) -> list[dict[str, Any]]:
     """Pretrain one small network on few and on many images, fine-tune each on several targets, compare.
 
@@ -63,6 +66,8 @@ def pretraining_study(
         Of full fine-tuning.
     ranks, device, seed
         As in `compare_checkpoints`.
+    folder : path, optional
+        Keep the rows of each pretrained network there, and do not compute again what is there.
 
     Returns
     -------
@@ -73,20 +78,46 @@ def pretraining_study(
         raise InputError(f"pretraining on {max(sizes)} of {len(pretrain.train)} images, {len(targets)} targets.")
     stage = stage or Stage()
     schedule = schedule or Schedule(n_train=500, n_dev=200, n_test=300)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for size in sizes:
         for trial in range(seed, seed + n_seeds):
+            kept = None if folder is None else Path(folder) / f"pretraining.{size}.{trial}.json"
+            if kept is not None and kept.is_file():
+                rows += json.loads(kept.read_text(encoding="utf-8"))
+                continue
             state, accuracy = pretrain_small(pretrain, size, trial, stage, device)
-            source = image_source("small-resnet", functools.partial(_restored, state, stage), 4 * stage.width)
-            for name, (distance, task) in targets.items():
-                drawn = draw(task, n_train=min(schedule.n_train, len(task.train)), n_dev=schedule.n_dev,
-                             n_test=schedule.n_test, seed=trial)  # fmt: skip
-                tuned = fine_tune(source, drawn, "full", rate=rate, seed=trial, schedule=schedule, device=device)
-                after = {n: w.cpu() for n, w in tuned.attached.encoder.state_dict().items()}
-                found = compare_checkpoints(state, after, ranks=ranks, n_draws=3, seed=trial)
-                known = {"pretraining_images": size, "seed": trial, "pretraining_accuracy": accuracy, "target": name,
-                         "distance": distance, "accuracy": tuned.record["test"]}  # fmt: skip
-                rows += pretraining_rows(found, known)
+            known = {"pretraining_images": size, "seed": trial, "pretraining_accuracy": accuracy}
+            found = _fine_tuned(state, targets, stage, schedule, rate, ranks, device, trial, known)
+            if kept is not None:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                draft = kept.with_name(f".{kept.name}.part")
+                draft.write_text(json.dumps(found), encoding="utf-8")
+                draft.replace(kept)
+            rows += found
+    return rows
+
+
+def _fine_tuned(
+    state: dict[str, torch.Tensor],
+    targets: dict[str, tuple[float, Task]],
+    stage: Stage,
+    schedule: Schedule,
+    rate: float,
+    ranks: Sequence[int],
+    device: str,
+    seed: int,
+    known: dict[str, Any],
+) -> list[dict[str, Any]]:
+    source = image_source("small-resnet", functools.partial(_restored, state, stage), 4 * stage.width)
+    rows = []
+    for name, (distance, task) in targets.items():
+        n_train = min(schedule.n_train, len(task.train))
+        drawn = draw(task, n_train=n_train, n_dev=schedule.n_dev, n_test=schedule.n_test, seed=seed)
+        tuned = fine_tune(source, drawn, "full", rate=rate, seed=seed, schedule=schedule, device=device)
+        after = {n: w.cpu() for n, w in tuned.attached.encoder.state_dict().items()}
+        found = compare_checkpoints(state, after, ranks=ranks, n_draws=3, seed=seed)
+        own = {"target": name, "distance": distance, "accuracy": tuned.record["test"]}
+        rows += pretraining_rows(found, {**known, **own})
     return rows
 
 
@@ -120,7 +151,9 @@ def _restored(state: dict[str, torch.Tensor], stage: Stage) -> nn.Module:
     return network
 
 
-def pretrain_small(task: Task, size: int, seed: int, stage: Stage, device: str) -> tuple[dict[str, torch.Tensor], float]:
+def pretrain_small(
+    task: Task, size: int, seed: int, stage: Stage, device: str
+) -> tuple[dict[str, torch.Tensor], float]:
     """Return the weights after pretraining on ``size`` images, and the accuracy on the test part."""
     torch.manual_seed(seed)
     where = torch.device(device)

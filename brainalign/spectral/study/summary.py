@@ -14,7 +14,7 @@ import numpy.typing as npt
 from brainalign.errors import InputError
 from brainalign.spectral.study.scorer import score
 
-__all__ = ["chosen_cells", "differences", "study_table", "write_rows"]
+__all__ = ["as_order", "chosen_cells", "differences", "study_table", "write_rows"]
 
 N_SAMPLES = 1000
 Record = dict[str, Any]
@@ -30,9 +30,14 @@ def chosen_cells(records: Sequence[Record]) -> dict[tuple[str, str], list[Record
         first = [cell for cell in cells if cell["seed"] == 0]
         if not first:
             raise InputError(f"{key[0]} by {key[1]} has no cell of seed 0, on which the rate is chosen.")
-        rate = max(first, key=lambda cell: (cell["dev"], -cell["rate"]))["rate"]
+        rate = max(first, key=lambda cell: (as_order(cell["dev"]), -cell["rate"]))["rate"]
         chosen[key] = sorted((cell for cell in cells if cell["rate"] == rate), key=lambda cell: cell["seed"])
     return chosen
+
+
+def as_order(score_: float) -> float:
+    """Return a score as what the best is chosen by: one that is undefined (a constant prediction) is the worst."""
+    return score_ if score_ == score_ else float("-inf")
 
 
 def study_table(records: Sequence[Record], *, seed: int = 0) -> list[Record]:

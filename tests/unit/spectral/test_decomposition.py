@@ -6,7 +6,7 @@ import torch
 
 from brainalign.errors import ChoiceError, InputError, NonFiniteError, ShapeError
 from brainalign.spectral import leading_directions, low_rank_directions, principal_angles, subspace_overlap
-from brainalign.spectral.decomposition import singular_values
+from brainalign.spectral.decomposition import singular_values, trailing_directions
 
 RNG = np.random.default_rng(0)
 
@@ -51,6 +51,18 @@ def test_rank_counts_what_rounding_does_not_explain():
     assert zero.rank == 0 and zero.error == 0 and bool((zero.values == 0).all())
     torch.testing.assert_close(zero.left.T @ zero.left, torch.eye(2))
     torch.testing.assert_close(zero.right.T @ zero.right, torch.eye(2))
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (30, 20)])
+def test_trailing_directions(shape):
+    W, U, _, V = decaying(*shape)
+    left, right = trailing_directions(W, 4)
+    np.testing.assert_allclose(np.abs((U[:, -4:] * left.numpy()).sum(0)), 1, atol=1e-8)
+    np.testing.assert_allclose(np.abs((V[:, -4:] * right.numpy()).sum(0)), 1, atol=1e-8)
+    assert (left.T @ W @ right).diagonal().tolist() == pytest.approx([1 / 17, 1 / 18, 1 / 19, 1 / 20])
+    one = torch.outer(torch.arange(1.0, 5), torch.arange(1.0, 4))
+    left, right = trailing_directions(one, 2)
+    assert float((left.T @ one).abs().max()) < 1e-5 and float((one @ right).abs().max()) < 1e-5
 
 
 def test_all_singular_values():

@@ -68,12 +68,13 @@ def test_efficientnet_is_another_encoder():
     assert embedding.shape == (2, 1280) and adapter.count_parameters().adapter == 16 * len(adapter.targets)
 
 
-def test_stability_by_size_of_pretraining_and_distance():
+def test_stability_by_size_of_pretraining_and_distance(tmp_path):
     digits = read_images("digits")
-    rows = pretraining_study(
-        digits, {"shifted": (1.0, shifted(digits))}, sizes=(40, 80), n_seeds=1, ranks=(2, 4),
-        stage=Stage(steps=4, batch=16, width=8), schedule=QUICK,
-    )  # fmt: skip
+    options = {"n_seeds": 1, "ranks": (2, 4), "stage": Stage(steps=4, batch=16, width=8), "schedule": QUICK}
+    targets = {"shifted": (1.0, shifted(digits))}
+    rows = pretraining_study(digits, targets, sizes=(40, 80), folder=tmp_path, **options)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pretraining.40.0.json", "pretraining.80.0.json"]
+    assert pretraining_study(digits, targets, sizes=(40, 80), folder=tmp_path, **options) == rows
     assert [(row["pretraining_images"], row["rank"]) for row in rows] == [(40, 2), (40, 4), (80, 2), (80, 4)]
     for row in rows:
         assert row["overlap_excess"] == pytest.approx(row["overlap"] - row["overlap_null"])

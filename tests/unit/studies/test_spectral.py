@@ -11,7 +11,14 @@ from brainalign.errors import InputError
 from brainalign.models import Preprocessing
 from brainalign.spectral import SpectralAdapter, compare_checkpoints
 from brainalign.store import open_store
-from brainalign.studies.spectral import alignment_change, embedding_change, spectral_table, summarise
+from brainalign.studies import relate
+from brainalign.studies.spectral import (
+    alignment_change,
+    embedding_change,
+    spectral_table,
+    stability_of_pairs,
+    summarise,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -33,6 +40,20 @@ def test_means_by_kind_and_depth():
     assert len(summarise(table, by=("depth",)).query("quantity == 'energy' and rank == 4")) == 4
     with pytest.raises(InputError, match="no column 'colour'"):
         summarise(table, by=("colour",))
+
+
+def test_pairs_with_what_is_known_of_them_go_to_relate():
+    rows = []
+    for index in range(6):
+        before = state(index)
+        after = {n: w + (0.01 + 0.01 * index) * state(index + 50)[n] for n, w in before.items()}
+        rows.append({"before": before, "after": after, "images": 100 * 2**index, "family": f"f{index % 3}"})
+    table = stability_of_pairs(pd.DataFrame(rows), ranks=(2, 4), judged_rank=2)
+    assert len(table) == 12 and set(table["rank"]) == {2, 4}
+    found = relate(table[table["rank"] == 2], x="log(images)", y="overlap", n_permutations=200)
+    assert found.n == 6 and found.r < -0.5  # larger updates move more
+    with pytest.raises(InputError, match="lacks the column 'after'"):
+        stability_of_pairs(pd.DataFrame({"before": ["x"]}))
 
 
 @pytest.fixture
