@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from brainalign.spectral.coefficients import band_index, count_coefficients
 
@@ -164,6 +165,23 @@ class SpectralConv3d(_Convolution, nn.Conv3d):
     """A three-dimensional convolution with an update."""
 
 
+class _OwnForward:
+    """A kind of convolution with a forward pass of its own (padding, standardised weights), which reads its weight."""
+
+    spectral: SpectralUpdate
+    _parameters: dict[str, torch.Tensor | None]
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        own = self._parameters["weight"]
+        if not self.spectral.merged and own is not None:
+            self._parameters["weight"] = own + self.spectral.delta().to(own.dtype).reshape(own.shape)
+        try:
+            convolved: torch.Tensor = super().forward(*inputs)  # type: ignore[misc]
+        finally:
+            self._parameters["weight"] = own
+        return convolved
+
+
 class _Transposed:
     """A layer whose weight is (in, out), as transformers' ``Conv1D`` keeps it."""
 
@@ -189,8 +207,12 @@ _ADAPTED: dict[type[nn.Module], type[nn.Module]] = {
 def adapted_class(kind: type[nn.Module]) -> type[nn.Module] | None:
     """Return the class of an adapted layer, or None where a layer of that class cannot be adapted.
 
-    Classes derived from these are refused: they may read their weight elsewhere, or keep it in another form.
+    Classes derived from linear layers are refused: they may read their weight elsewhere, or keep it in another form.
     """
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    if kind not in _ADAPTED and issubclass(kind, kinds) and not issubclass(kind, LazyModuleMixin):
+        adapted = any(issubclass(kind, own) for own in (_Convolution, _OwnForward))
+        return None if adapted else _ADAPTED.setdefault(kind, type(f"Spectral{kind.__name__}", (_OwnForward, kind), {}))
     if kind not in _ADAPTED and kind.__module__ == "transformers.pytorch_utils" and kind.__name__ == "Conv1D":
         _ADAPTED[kind] = type("SpectralTransposed", (_Transposed, kind), {})
     return _ADAPTED.get(kind)

@@ -40,11 +40,11 @@ def test_every_method_trains_and_counts(tiny_text_network, word_task, method):
 def test_training_learns_and_is_reproducible(tiny_text_network, word_task):
     source = sentence_source(tiny_text_network, max_length=10)
     schedule = Schedule(share=0.05, epochs=15, n_train=160)
-    one, two = (fine_tune(source, word_task, "core", rate=3e-2, seed=1, schedule=schedule).record for _ in range(2))
-    assert one["test"] > 0.7  # chance .5, standard error .065
-    assert one["predicted"] == two["predicted"] and one["loss"] == two["loss"]
-    other = fine_tune(source, word_task, "core", rate=3e-2, seed=2, schedule=schedule).record
-    assert other["loss"] != one["loss"]
+    assert fine_tune(source, word_task, "core", rate=3e-2, seed=1, schedule=schedule).record["test"] > 0.7
+    one, two, other = (
+        fine_tune(source, word_task, "core", rate=3e-2, seed=seed, schedule=QUICK).record for seed in (1, 1, 2)
+    )
+    assert one["predicted"] == two["predicted"] and one["loss"] == two["loss"] != other["loss"]
 
 
 def test_values_of_pairs_are_learnt(tiny_text_network, pair_task):

@@ -12,7 +12,7 @@ from brainalign.spectral.study.train import Schedule, fine_tune
 from brainalign.spectral.study.vision import CifarResNet, cifar_resnet_source, efficientnet_source, read_images, shifted
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
-QUICK = Schedule(share=0.05, epochs=1, batch=32, n_train=64, n_dev=40, n_test=40)
+QUICK = Schedule(share=0.05, epochs=1, batch=16, n_train=32, n_dev=20, n_test=20)
 
 
 def small_state():
@@ -33,12 +33,12 @@ def test_the_published_networks_reach_their_accuracy(shared_data):
     state = read_weights(next((shared_data / "weights_cifar_resnet").glob("resnet20-*.th")))
     source = cifar_resnet_source(state)
     assert source.name == "cifar-resnet20"
-    part = read_images("cifar10", shared_data).test.take(np.arange(0, 2000, 5))
+    part = read_images("cifar10", shared_data).test.take(np.arange(0, 2000, 10))
     batch = source.prepare(part, torch.device("cpu"))
     with torch.no_grad():
         embedding = source.features(source.make().eval(), batch.inputs)
         guess = (embedding @ state["linear.weight"].T + state["linear.bias"]).argmax(1)
-    assert float((guess == batch.labels).float().mean()) == pytest.approx(0.81, abs=0.07)
+    assert float((guess == batch.labels).float().mean()) == pytest.approx(0.81, abs=0.09)  # 3 standard errors of 200
 
 
 def test_an_adapter_takes_the_kernels_of_all_blocks():
@@ -63,9 +63,17 @@ def test_efficientnet_is_another_encoder():
     encoder = source.make().eval()
     adapter = SpectralAdapter(encoder, rank=4, targets="*_project_conv")
     part = read_images("digits").test.take(np.arange(2))
+    inputs = source.prepare(part, torch.device("cpu")).inputs
     with torch.no_grad():
-        embedding = source.features(encoder, source.prepare(part, torch.device("cpu")).inputs)
-    assert embedding.shape == (2, 1280) and adapter.count_parameters().adapter == 16 * len(adapter.targets)
+        embedding = source.features(encoder, inputs)
+        assert embedding.shape == (2, 1280) and adapter.count_parameters().adapter == 16 * len(adapter.targets)
+        for p in adapter.parameters():
+            p.copy_(0.3 * torch.eye(4))
+        moved = source.features(encoder, inputs)
+        adapter.merge()
+        merged = source.features(encoder, inputs)
+    assert float((moved - embedding).abs().max()) > 1e-3
+    torch.testing.assert_close(merged, moved, atol=1e-5, rtol=1e-4)
 
 
 def test_stability_by_size_of_pretraining_and_distance(tmp_path):

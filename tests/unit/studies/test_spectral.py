@@ -80,7 +80,7 @@ def test_networks_before_and_after_meet_in_the_store(store):
     with torch.no_grad():
         for p in adapter.parameters():
             p.copy_(torch.eye(4))
-    given = Preprocessing(size=(12, 12), crop=None, mean=(0.5,) * 3, std=(0.5,) * 3)
+    given = Preprocessing(size=12, mean=(0.5,) * 3, std=(0.5,) * 3)
     options = {"preprocessing": given, "layer": "2", "store": store, "properties": ["dimension.participation-ratio"]}
     table = alignment_change({"before": network(), "core": changed, "same": network()}, "pictures", **options)
     found = table.set_index("network")["change"]
