@@ -152,7 +152,7 @@ def _restored(state: dict[str, torch.Tensor], stage: Stage) -> nn.Module:
 
 
 def pretrain_small(
-    task: Task, size: int, seed: int, stage: Stage, device: str
+    task: Task, size: int, seed: int, stage: Stage, device: str = "cpu"
 ) -> tuple[dict[str, torch.Tensor], float]:
     """Return the weights after pretraining on ``size`` images, and the accuracy on the test part."""
     torch.manual_seed(seed)

@@ -58,13 +58,13 @@ def test_pairs_with_what_is_known_of_them_go_to_relate():
 
 @pytest.fixture
 def store(tmp_path):
-    files = []
+    folder = tmp_path / "pictures"
+    folder.mkdir()
     for i in range(40):
-        path = tmp_path / f"{i:02d}.png"
-        Image.fromarray(RNG.integers(0, 255, (12, 12, 3), dtype=np.uint8)).save(path)
-        files.append(str(path))
+        Image.fromarray(RNG.integers(0, 255, (12, 12, 3), dtype=np.uint8)).save(folder / f"s{i:02d}.png")
     store = open_store(tmp_path / "store")
-    store.put_stimuli("pictures", pd.DataFrame({"stimulus": [f"s{i}" for i in range(40)], "file": files}))
+    table = pd.DataFrame({"stimulus": [f"s{i:02d}" for i in range(40)], "file": [f"s{i:02d}.png" for i in range(40)]})
+    store.put_stimuli("pictures", table, source=str(folder), kind="folder")
     return store
 
 
