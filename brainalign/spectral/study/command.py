@@ -17,10 +17,10 @@ from brainalign.spectral.study.pretraining import pretraining_study
 from brainalign.spectral.study.summary import differences, study_table, write_rows
 from brainalign.spectral.study.tasks import read_sentences
 from brainalign.spectral.study.train import Schedule
-from brainalign.spectral.study.vision import read_images, shifted
+from brainalign.spectral.study.vision import cifar_resnet_source, efficientnet_source, read_images, shifted
 from brainalign.weights import read_folder
 
-__all__ = ["half_precision_copy", "run_pretraining", "run_sentences", "tabulate"]
+__all__ = ["half_precision_copy", "run_images", "run_pretraining", "run_sentences", "tabulate"]
 
 _TOKENIZER = (
     "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt",
@@ -81,6 +81,53 @@ def run_sentences(
     if analysis:
         analyse(study, folder)
     return rows
+
+
+def run_images(
+    network: str | Path,
+    data: str | Path,
+    out: str | Path,
+    *,
+    tasks: Sequence[str] = ("digits", "digits69"),
+    methods: Sequence[str] | None = None,
+    n_seeds: int = 3,
+    n_train: int = 500,
+    epochs: int = 3,
+    share: float = 0.02,
+    device: str = "cpu",
+    grid: bool = True,
+    say: Say = lambda line: None,
+) -> list[dict[str, Any]]:
+    """Adapt an image network to other labelled sets by several methods and write the tables.
+
+    Parameters
+    ----------
+    network : path or "efficientnet-lite0"
+        Weights of a ResNet for CIFAR-10, or the network of the package registry.
+    data : path
+        Folder with ``digits69/`` and ``cifar10_test/``.
+    out : path
+        Folder of the cells; resumed.
+    tasks : sequence of str
+        Of `read_images`.
+    n_train : int
+        At most; a smaller set gives all that it has.
+    share : float
+        Of the parameters; small networks need more than 0.2 % for a core of more than a few directions.
+    methods, n_seeds, epochs, device, grid, say
+        As in `Study`.
+    """
+    named = str(network) == "efficientnet-lite0"
+    source = efficientnet_source() if named else cifar_resnet_source(Path(network))
+    for name in tasks:
+        task = read_images(name, data)
+        schedule = Schedule(share=share, epochs=epochs, n_train=min(n_train, len(task.train)), n_dev=300, n_test=500)
+        study = Study(
+            source, [task], Path(out), methods=METHODS_COMPARED if methods is None else tuple(methods),
+            n_seeds=n_seeds, schedule=schedule, device=device, grid=grid, say=say,
+        )  # fmt: skip
+        study.run()
+    return tabulate(out)
 
 
 def run_pretraining(

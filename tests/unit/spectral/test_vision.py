@@ -6,6 +6,7 @@ import torch
 
 from brainalign.errors import InputError, ModelError
 from brainalign.spectral import SpectralAdapter
+from brainalign.spectral.study.__main__ import main
 from brainalign.spectral.study.methods import METHODS
 from brainalign.spectral.study.pretraining import Stage, pretraining_study
 from brainalign.spectral.study.train import Schedule, fine_tune
@@ -74,6 +75,13 @@ def test_efficientnet_is_another_encoder():
         merged = source.features(encoder, inputs)
     assert float((moved - embedding).abs().max()) > 1e-3
     torch.testing.assert_close(merged, moved, atol=1e-5, rtol=1e-4)
+
+
+def test_an_image_study_by_its_command(tmp_path, shared_data, capsys):
+    torch.save(small_state(), tmp_path / "small.pt")
+    main(["--images", "--network", str(tmp_path / "small.pt"), "--data", str(shared_data), "--out", str(tmp_path / "o"),
+          "--tasks", "digits69", "--methods", "head", "core", "--seeds", "1", "--no-grid"])  # fmt: skip
+    assert (tmp_path / "o" / "table.csv").is_file() and "digits69.core" in capsys.readouterr().out
 
 
 def test_stability_by_size_of_pretraining_and_distance(tmp_path):
