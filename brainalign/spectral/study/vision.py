@@ -18,7 +18,16 @@ from brainalign.spectral.study.networks import Batches, Source
 from brainalign.spectral.study.tasks import Part, Task
 from brainalign.weights import read_weights
 
-__all__ = ["CifarResNet", "cifar_resnet_source", "efficientnet_source", "image_source", "read_images", "shifted"]
+__all__ = [
+    "MEAN",
+    "STD",
+    "CifarResNet",
+    "cifar_resnet_source",
+    "efficientnet_source",
+    "image_source",
+    "read_images",
+    "shifted",
+]
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
