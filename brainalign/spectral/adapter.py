@@ -76,7 +76,7 @@ class SpectralAdapter:
     At first C = 0 and the network computes what it did. Bases are exact to float64 rounding and never change. A
     forward pass adds the update to the weight once, so a step costs that of the frozen network and two projections
     of activations on r directions. Works under autocast and gradient checkpointing. Running statistics of batch norms
-    are no parameters: they move in training mode, and a saved adapter does not hold them; keep those layers in ``eval``.
+    are no parameters: they move in training mode, and no saved adapter holds them; keep those layers in ``eval``.
 
     Examples
     --------
