@@ -191,8 +191,8 @@ def _krylov(wide: torch.Tensor, k: int, seed: int) -> tuple[torch.Tensor, torch.
         block = torch.linalg.qr(wide @ (wide.T @ block)).Q
         blocks.append(block)
     basis = torch.linalg.qr(torch.cat(blocks, dim=1)).Q
-    U, values, Vt = torch.linalg.svd((basis.T @ wide).double(), full_matrices=False)
-    return basis.double() @ U[:, :k], values[:k], Vt[:k].T
+    U, values, Vt = torch.linalg.svd((basis.T @ wide).double().cpu(), full_matrices=False)
+    return basis.double() @ U[:, :k].to(basis.device), values[:k].to(basis.device), Vt[:k].T.to(basis.device)
 
 
 def _error(wide: torch.Tensor, short: torch.Tensor, values: torch.Tensor, long: torch.Tensor) -> float:

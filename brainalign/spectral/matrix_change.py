@@ -117,9 +117,9 @@ def _quantities(
     leading: Mapping[str, torch.Tensor],
 ) -> dict[Key, float]:
     found: dict[Key, float] = {}
-    C = update_in_basis(base.left, D, base.right)
+    C = update_in_basis(base.left, D, base.right).cpu()  # what follows is small: faster there than on an accelerator
     usable = min(base.rank, changed.rank)
-    sides = (("left", base.left, changed.left), ("right", base.right, changed.right))
+    sides = [(side, getattr(base, side).cpu(), getattr(changed, side).cpu()) for side in ("left", "right")]
     for rank in (r for r in ranks if r <= usable):
         for side, one, two in sides:
             found["overlap", rank, side] = subspace_overlap(one[:, :rank], two[:, :rank])
@@ -140,7 +140,7 @@ def _quantities(
 def _leading_of(D: torch.Tensor) -> dict[str, torch.Tensor]:
     directions = leading_directions(D, min(LEADING_UPDATES, *D.shape), method="randomised", with_error=False)
     kept = max(1, directions.rank)
-    return {"left": directions.left[:, :kept], "right": directions.right[:, :kept]}
+    return {"left": directions.left[:, :kept].cpu(), "right": directions.right[:, :kept].cpu()}
 
 
 def _lean(basis: torch.Tensor, update: torch.Tensor) -> float:

@@ -56,15 +56,15 @@ RECIPES: dict[str, Recipe] = {
     "roberta-base.lora": Recipe("roberta-base", "lora", 0.0024, (5e-4,), 5e-4, 30, 16, 0.06, 0.1, 128, 5,
                                 "LoRA, arXiv:2106.09685"),
     "roberta-large.lora": Recipe("roberta-large", "lora", 0.0023, (4e-4,), 4e-4, 20, 16, 0.06, 0.1, 128, 5,
-                                 "LoRA, arXiv:2106.09685"),
+                                 "LoRA, arXiv:2106.09685; rate and epochs for -large were not checked against the paper"),
     "roberta-base.diagonal": Recipe("roberta-base", "diagonal", 0.002, (5e-3, 2e-2, 5e-2), 4e-3, 10, 32, 0.1, 0.01,
-                                    128, 5, "SVFT, arXiv:2405.19597"),
+                                    128, 5, "SVFT, arXiv:2405.19597, whose schedule is for image networks"),
     "roberta-large.diagonal": Recipe("roberta-large", "diagonal", 0.002, (5e-3, 2e-2, 5e-2), 4e-3, 10, 32, 0.1, 0.01,
-                                     128, 5, "SVFT, arXiv:2405.19597"),
+                                     128, 5, "SVFT, arXiv:2405.19597, whose schedule is for image networks"),
     "roberta-base.full": Recipe("roberta-base", "full", 1.0, (1e-5, 2e-5, 3e-5), 1e-4, 10, 32, 0.06, 0.1, 128, 5,
-                                "RoBERTa, arXiv:1907.11692"),
+                                "RoBERTa, arXiv:1907.11692; the rate of the head is a choice made here"),
     "roberta-large.full": Recipe("roberta-large", "full", 1.0, (1e-5, 2e-5, 3e-5), 1e-4, 10, 32, 0.06, 0.1, 128, 5,
-                                 "RoBERTa, arXiv:1907.11692"),
+                                 "RoBERTa, arXiv:1907.11692; the rate of the head is a choice made here"),
 }  # fmt: skip
 
 
