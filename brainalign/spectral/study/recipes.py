@@ -50,13 +50,14 @@ def _core(network: str, rates: tuple[float, ...]) -> Recipe:
                   "0.2 % of the parameters: arXiv:2605.07302; schedule of LoRA-XS, arXiv:2405.17604")  # fmt: skip
 
 
+_LORA = "LoRA, arXiv:2106.09685, whose budget is spread here over all matrices of a block, not query and value alone"
 RECIPES: dict[str, Recipe] = {
     "roberta-base.core": _core("roberta-base", (1e-3, 4e-3, 1.6e-2)),
     "roberta-large.core": _core("roberta-large", (5e-4, 1e-3, 4e-3)),
     "roberta-base.lora": Recipe("roberta-base", "lora", 0.0024, (5e-4,), 5e-4, 30, 16, 0.06, 0.1, 128, 5,
-                                "LoRA, arXiv:2106.09685"),
+                                _LORA),
     "roberta-large.lora": Recipe("roberta-large", "lora", 0.0023, (4e-4,), 4e-4, 20, 16, 0.06, 0.1, 128, 5,
-                                 "LoRA, arXiv:2106.09685; rate and epochs for -large were not checked against the paper"),
+                                 _LORA + "; rate and epochs of -large not checked"),
     "roberta-base.diagonal": Recipe("roberta-base", "diagonal", 0.002, (5e-3, 2e-2, 5e-2), 4e-3, 10, 32, 0.1, 0.01,
                                     128, 5, "SVFT, arXiv:2405.19597, whose schedule is for image networks"),
     "roberta-large.diagonal": Recipe("roberta-large", "diagonal", 0.002, (5e-3, 2e-2, 5e-2), 4e-3, 10, 32, 0.1, 0.01,
