@@ -53,6 +53,13 @@ _HOME = {
     "structure_curve": "brainalign.geometry",
     "scale_pattern_similarity": "brainalign.geometry",
     "concentration": "brainalign.geometry",
+    # spectral
+    "SpectralAdapter": "brainalign.spectral",
+    "SpectralComparison": "brainalign.spectral",
+    "SpectralSharing": "brainalign.spectral",
+    "SpectralVerdict": "brainalign.spectral",
+    "compare_checkpoints": "brainalign.spectral",
+    "compare_tasks": "brainalign.spectral",
     # ceilings and inference
     "Ceiling": "brainalign.stats",
     "noise_ceiling": "brainalign.stats",

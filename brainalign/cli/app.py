@@ -19,6 +19,7 @@ from brainalign.cli import (
     relations,
     results,
     scoring,
+    spectral,
     store,
 )
 from brainalign.cli.command import family
@@ -54,6 +55,7 @@ def build_app() -> typer.Typer:
     geometry.register(app)
     accuracy.register(app)
     relations.register(app)
+    app.add_typer(spectral.app)
     maps.register(app)
     app.add_typer(results.app)
     results.register(app)

@@ -21,12 +21,13 @@ import open_clip
 import torch
 
 from brainalign.errors import UnknownModelError, near_names
-from brainalign.models.checkpoints import load_weights, read_weights
+from brainalign.models.checkpoints import load_weights
 from brainalign.models.covariates import of_tag
 from brainalign.models.network import Network
 from brainalign.models.pooling import Tokens
 from brainalign.models.preprocess import Preprocessing
 from brainalign.models.request import ModelRequest, needs_leave
+from brainalign.weights import read_weights
 
 __all__ = ["load", "names"]
 

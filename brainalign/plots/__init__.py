@@ -10,6 +10,7 @@ from brainalign.plots.nulls import calibration_figure
 from brainalign.plots.rdms import rdm_figure, rdm_map
 from brainalign.plots.scatter import property_scatter, triangle_scatter
 from brainalign.plots.spectra import spectrum_figure
+from brainalign.plots.spectral import adaptation_figure, stability_figure
 from brainalign.plots.style import PALETTE, STYLE
 from brainalign.plots.table import PLOTS
 
@@ -17,6 +18,7 @@ __all__ = [
     "PALETTE",
     "PLOTS",
     "STYLE",
+    "adaptation_figure",
     "alignment_matrix",
     "calibration_figure",
     "dimension_figure",
@@ -29,6 +31,7 @@ __all__ = [
     "relation_over_scales",
     "score_bars",
     "spectrum_figure",
+    "stability_figure",
     "structure_figure",
     "surface_figure",
     "triangle_scatter",

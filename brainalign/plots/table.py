@@ -16,12 +16,14 @@ from brainalign.plots.nulls import calibration_figure
 from brainalign.plots.rdms import rdm_figure, rdm_map
 from brainalign.plots.scatter import property_scatter, triangle_scatter
 from brainalign.plots.spectra import spectrum_figure
+from brainalign.plots.spectral import adaptation_figure, stability_figure
 
 __all__ = ["PLOTS"]
 
 PLOTS: dict[str, Callable[..., Figure]] = {
     plot.__name__: plot
     for plot in (
+        adaptation_figure,
         alignment_matrix,
         calibration_figure,
         dimension_figure,
@@ -34,6 +36,7 @@ PLOTS: dict[str, Callable[..., Figure]] = {
         relation_over_scales,
         score_bars,
         spectrum_figure,
+        stability_figure,
         structure_figure,
         surface_figure,
         triangle_scatter,

@@ -57,8 +57,23 @@ def volume() -> np.ndarray:
     return values
 
 
+def study_rows() -> pd.DataFrame:
+    methods = [("head", 0.0), ("core", 0.2), (HOSTILE, 0.18), ("full", 100.0)]
+    rows = [{"task": task, "method": method, "percent": percent, "score": 0.7, "low": 0.6, "high": 0.8,
+             "metric": "accuracy"} for task in ("sst2", HOSTILE) for method, percent in methods]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def matrices() -> pd.DataFrame:
+    rows = [{"matrix": f"m{i}", "depth": depth, "quantity": "overlap", "rank": 16, "value": 0.9 + 0.01 * i,
+             "chance": 0.1, "gaussian": 0.9, "same-spectrum": 0.91, "random-init": None}
+            for i, depth in enumerate((None, 0, 0, 1, 2))]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 CURVES = dimension_curve(POINTS, scales=(8, 16, 32))
 EXAMPLES: dict[str, Callable[[], Figure]] = {
+    "adaptation_figure": lambda: PLOTS["adaptation_figure"](study_rows(), title=HOSTILE),
     "alignment_matrix": lambda: PLOTS["alignment_matrix"](
         np.corrcoef(POINTS[:5]), ["a", "b", "c", "d", HOSTILE], families={"a": "cnn", "b": "vit"}
     ),
@@ -77,6 +92,7 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
     ),
     "score_bars": lambda: PLOTS["score_bars"](scores(), colour="metric", title=HOSTILE),
     "spectrum_figure": lambda: PLOTS["spectrum_figure"]({HOSTILE: spectrum_exponent(POINTS, fit=(2, 10))}),
+    "stability_figure": lambda: PLOTS["stability_figure"](matrices()),
     "structure_figure": lambda: PLOTS["structure_figure"](
         {HOSTILE: structure_curve(POINTS, scales=(16, 32, 64), n_points=8, n_references=4)}
     ),
