@@ -11,11 +11,12 @@ from torch import nn
 from torch.nn import functional
 
 from brainalign.errors import ModelError
-from brainalign.models.checkpoints import load_weights, read_weights
+from brainalign.models.checkpoints import load_weights
 from brainalign.models.covariates import training_set
 from brainalign.models.network import Network, described_transform
 from brainalign.models.preprocess import Preprocessing
 from brainalign.models.request import ModelRequest
+from brainalign.weights import read_weights
 
 __all__ = ["CifarResNet", "load"]
 
