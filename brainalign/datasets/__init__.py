@@ -252,7 +252,7 @@ def ingest(
     subjects : sequence of str, optional
         Default: all.
     variant : str, optional
-        Default: the one that the dataset's benchmark uses.
+        Default: the reader's own; `brainalign data show` lists the variants, and which of them each benchmark takes.
     **options
         Of the dataset's reader.
 

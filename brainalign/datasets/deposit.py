@@ -27,6 +27,7 @@ __all__ = [
     "deposit_responses",
     "refuse_ambiguous_repeats",
     "require_known_stimuli",
+    "stored_findings",
 ]
 
 Array = npt.NDArray[Any]
@@ -116,7 +117,7 @@ def deposit_responses(
         attrs={**dict(attrs or {}), "stimulus_set": stimulus_set, "averaged": averaged},
     )
     written = store.put_responses(dataset, variant, subject, responses, options=options)
-    said = [*notes, *_findings(store, dataset, variant, subject)]
+    said = [*notes, *stored_findings(store, dataset, variant, subject)]
     counts = Counter(rows["stimulus"].tolist())
     sizes = (len(counts), values.shape[0], values.shape[1], (min(counts.values()), max(counts.values())))
     labels = tuple(neuroids.labels)
@@ -133,7 +134,7 @@ def deposit_responses(
     )
 
 
-def _findings(store: Store, dataset: str, variant: str, subject: str) -> list[str]:
+def stored_findings(store: Store, dataset: str, variant: str, subject: str) -> list[str]:
     """Return what may be wrong with responses, as seen while they were written."""
     there = store.responses(dataset, subject, variant=variant)
     found = list(response_findings((there.attrs.get("provenance") or {}).get("seen") or {}, subject))

@@ -136,6 +136,8 @@ def _spelt_out(remote: RemoteFiles, wanted: Sequence[Wanted]) -> Iterator[Wanted
         found = sorted(name for name in remote.below(place) if ".." not in name.split("/"))
         if want.required and not found:
             raise DatasetError(f"{remote.url} has nothing below {place}: is the subject spelled as released?")
+        if not found:
+            yield want  # which is then reported as absent
         yield from (Wanted(want.path + name, origin=want.origin and want.origin + name) for name in found)
 
 

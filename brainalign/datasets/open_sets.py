@@ -69,7 +69,7 @@ def bold5000_files(
                 wanted.append(Wanted(f"BOLD5000_GLMsingle_ROI_betas/{name}", origin=origin))
             if of.zscore:  # which trials belong to one session
                 lists = f"Stimuli_Presentation_Lists/{subject}/"
-                wanted.append(Wanted(lists, origin=f"{BOLD5000_ROIS}/BOLD5000_Stimuli.zip!{lists}"))
+                wanted.append(Wanted(lists, False, origin=f"{BOLD5000_ROIS}/BOLD5000_Stimuli.zip!{lists}"))
             continue
         wanted.append(_figshare(BOLD5000_BETAS, f"{subject}_brainmask.nii.gz"))
         for session in range(1, manifest.published_counts[subject]["sessions"] + 1):

@@ -56,7 +56,9 @@ def test_ingest_audit_and_score(dataset: str, tmp_path: Path, monkeypatch: pytes
     mini = MINIATURES[dataset]
     mini.make(tmp_path / "tree")
     benchmark = load_manifest(dataset).benchmarks[0].model_dump()
-    options = [part for name, value in mini.options.items() for part in ("--option", f"{name}={json.dumps(value)}")]
+    given = {name: value for name, value in mini.options.items() if name != "trust_pickle"}
+    options = [part for name, value in given.items() for part in ("--option", f"{name}={json.dumps(value)}")]
+    options += ["--trust-pickle"] if "trust_pickle" in mini.options else []
     benchmark["variant"] = VARIANTS.get(dataset, benchmark.get("variant"))
     variant = ["--variant", benchmark["variant"]] if benchmark["variant"] else []
     report = run("data", "ingest", dataset, "tree", *options, *variant)

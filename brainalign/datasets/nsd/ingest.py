@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from brainalign.datasets.deposit import stored_findings
 from brainalign.datasets.nsd.anatomy import Anatomy
 from brainalign.datasets.nsd.betas import BetaFile, HemispherePair
 from brainalign.datasets.nsd.design import Design, read_design, stimulus_id
@@ -274,6 +275,7 @@ def _put(store: Store, one: Subject, choice: Choice, variant: str, wanted: npt.N
         "stimuli": choice.stimuli,
     }
     written = store.put_responses(DATASET, variant, one.name, responses, options=options)
+    one.notes += stored_findings(store, DATASET, variant, one.name)
     dead = {session: n for session, n in stack.constant.items() if n}
     if dead:
         one.notes.append(

@@ -124,6 +124,17 @@ def test_the_hash_of_figshare_is_compared(tmp_path, serve):
         fetch("god", tmp_path / "mine", **get)
 
 
+def test_what_is_optional_and_not_there_is_reported(tmp_path, serve):
+    """Without presentation lists the matrices come all the same; z-scoring then says what it needs."""
+    server = serve_miniature("bold5000", tmp_path, serve)
+    (tmp_path / "there" / "articles" / "6459449" / "BOLD5000_Stimuli.zip").unlink()
+    get = {"source": f"figshare+{server.url}/v2", "accept_terms": True, "subjects": ["CSI1"]}
+    report = fetch("bold5000", tmp_path / "mine", **get)
+    assert report.absent == ["Stimuli_Presentation_Lists/CSI1/"] and len(report.fetched) == 11
+    with pytest.raises(DatasetError, match="z-scoring within sessions needs"):
+        ingest("bold5000", tmp_path / "mine", open_store(tmp_path / "store"))
+
+
 def test_every_dataset_that_has_a_source_is_fetched_by_a_rule():
     """A manifest names a source, and terms to accept, where and only where there is a rule."""
     with_source = {name for name in manifest_ids() if load_manifest(name).download is not None}

@@ -210,7 +210,7 @@ def test_published_splits_are_registered_and_scored(fresh_store, mini, score_tin
         split.splitter == "min_nn_stochastic" and split.variants[0].test_ids[0] == "shared_12rep_LAION_cluster_1000_i0"
     )
     assert import_split(fresh_store, "laion-fmri", path) == split
-    rows = score_tiny(fresh_store, "laion-fmri-shared", split="shared-tau.v1", metrics=("encoding.ridge.r",))
+    rows = score_tiny(fresh_store, "laion-fmri-tau")
     assert rows["value"].notna().all()
     content = json.loads(path.read_text())
     content["n_test"] = 5

@@ -132,6 +132,19 @@ def test_regions_of_papers(ingested, mini):
     assert np.array_equal(r["conwell/OTC"].values, otc)
 
 
+def test_sessions_and_regions_are_looked_at_while_they_are_written(mini, store):
+    """Percent signal change keeps the offset of each session that the miniature has; z-scores do not."""
+    report = ingest("nsd", mini[0], store, subjects=["subj02"], zscore=False, **QUICK)
+    ingest("nsd", mini[0], store, subjects=["subj02"], **QUICK)
+    seen = {
+        name: store.responses("nsd", "subj02", variant=f"func1pt8mm.b3.nsdgeneral.{name}").attrs["provenance"]["seen"]
+        for name in ("psc", "z")
+    }
+    assert seen["psc"]["session_share"] > 1e-3 > 1e-9 > seen["z"]["session_share"]
+    assert seen["psc"]["session_p"] < 0.1 < seen["z"]["session_p"]
+    assert any("neuroids never vary" in note for note in report.entries[0].notes) == bool(seen["psc"]["constant"])
+
+
 def test_mni_space_is_read_where_every_session_has_data(mini, store, tmp_path):
     root, where = tmp_path / "nsd", tmp_path / "nsd" / BETAS / "subj02" / "MNI" / "betas_fithrf"
     source = mini[0] / BETAS / "subj02" / "func1pt8mm" / B3
