@@ -76,6 +76,7 @@ def embed(
     fit_on: Annotated[
         str | None, typer.Option("--fit-on", metavar="SET", help="Stimulus set that pca:N is fitted on.")
     ] = None,
+    amp: Annotated[bool, typer.Option("--amp", help="Mixed precision: faster on a GPU, three digits left.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the layers, their shapes and what they cost.")
     ] = False,
@@ -106,7 +107,7 @@ def embed(
         from brainalign.models.dry_run import plan_embedding
 
         return _planned(plan_embedding(model, stimuli, opened, **options))
-    written = run(model, stimuli, opened, progress=True, fit_on=fit_on, **options)
+    written = run(model, stimuli, opened, progress=True, fit_on=fit_on, amp=amp, **options)
     return Reply({"embedding": written, "stimuli": stimuli}, [written])
 
 

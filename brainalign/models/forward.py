@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -53,8 +53,15 @@ class Forward:
     Pooling happens as soon as a layer has run, so the full outputs of the chosen layers are never held together.
     """
 
-    def __init__(self, module: nn.Module, plan: Mapping[str, tuple[Layer, BoundPooling]], device: torch.device) -> None:
-        self._module, self._plan, self._device = module, plan, device
+    def __init__(
+        self,
+        module: nn.Module,
+        plan: Mapping[str, tuple[Layer, BoundPooling]],
+        device: torch.device,
+        *,
+        amp: bool = False,
+    ) -> None:
+        self._module, self._plan, self._device, self._amp = module, plan, device, amp
         self._layout: str | None = None
         # several poolings of one layer: all keys of a call
         self._keys: dict[tuple[str, int], list[str]] = {}
@@ -63,7 +70,8 @@ class Forward:
 
     def run(self, images: torch.Tensor, batching: Batching) -> None:
         """Do a forward pass without keeping anything (for timing)."""
-        self._module(self._laid_out(images, batching))
+        with self._precision():
+            self._module(self._laid_out(images, batching))
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 
@@ -83,12 +91,18 @@ class Forward:
             for key in self._keys.get((name, calls[name]), ()):
                 found[key] = self._pooled(key, output, ids)
 
-        with observed(self._module, sorted({name for name, _ in self._keys}), see):
+        with observed(self._module, sorted({name for name, _ in self._keys}), see), self._precision():
             self._module(self._laid_out(images, batching))
         for key in self._plan:
             if key not in found:
                 raise ActivationError(f"layer {key!r} is not reached for the images from {ids[0]!r} on")
         return {key: _finite(key, found[key].cpu().numpy(), ids) for key in self._plan}
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if not self._amp:
+            return nullcontext()
+        kind = self._device.type
+        return torch.autocast(kind, dtype=torch.bfloat16 if kind == "cpu" else torch.float16)
 
     def _laid_out(self, images: torch.Tensor, batching: Batching) -> torch.Tensor:
         if self._layout != batching.memory_format:

@@ -30,6 +30,7 @@ class Stored:
     requests: tuple[dict[str, Any], ...]
     fit_on: str | None = None
     check_image: dict[str, Any] | None = None
+    amp: bool = False
 
     def refuse_other_dtype(self, dtype: str) -> None:
         """Raise InputError if the entry is kept in another type: one entry has one type."""
@@ -85,6 +86,7 @@ def read_stored(store: Store, model: str, revision: str, stimuli: str) -> Stored
         requests=tuple(there.attrs.get("provenance", {}).get("requests", ())),
         fit_on=next((str(f["stimuli"]) for key in keys if (f := there[key].attrs.get("fitted_on"))), None),
         check_image=extraction.get("check_image"),
+        amp=bool(extraction.get("amp", False)),
     )
 
 

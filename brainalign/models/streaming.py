@@ -34,8 +34,17 @@ _CHUNK_ROWS = 256  # what an interruption can cost
 class Extraction:
     """The steps of one extraction, which share the network, the images and the plan."""
 
-    def __init__(self, network: Network, reader: StimulusReader, device: torch.device, stored: Stored | None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        reader: StimulusReader,
+        device: torch.device,
+        stored: Stored | None,
+        *,
+        amp: bool = False,
+    ) -> None:
         self.network, self.reader, self.device, self.stored = network, reader, device, stored
+        self.amp = amp if stored is None else stored.amp
         self.plan: dict[str, tuple[Layer, BoundPooling]] = {}
         self.training: TrainingSet | None = None
         self.fold_norms = False
@@ -85,7 +94,7 @@ class Extraction:
         features = sum(pooling.n_features for _, pooling in self.plan.values())
         limit = largest_batch(self.network.module, image_bytes(self.probed, self.first[0], features), max_memory)
         self._row_bytes, self._max_memory = 4 * features, max_memory
-        self.forward = Forward(self.network.module, self.plan, self.device)
+        self.forward = Forward(self.network.module, self.plan, self.device, amp=self.amp)
         if asked is not None:
             self.batching = Batching(asked)
         elif self.stored is not None and self.stored.batching is not None:
@@ -111,14 +120,14 @@ class Extraction:
             self.training = TrainingSet.of(train)
 
             def rows(plan: Plan) -> Iterator[Mapping[str, Any]]:
-                forward = Forward(self.network.module, plan, self.device)
+                forward = Forward(self.network.module, plan, self.device, amp=self.amp)
                 with _bar(progress, f"{self.network.id}: components on {fit_on}", len(train)) as advance:
                     for _, values in self._rows(train, forward, 0):
                         advance(len(next(iter(values.values()))))
                         yield values
 
             self.plan = fit_components(self.plan, rows, n_stimuli=len(train), max_memory=self._max_memory)
-        self.forward = Forward(self.network.module, self.plan, self.device)
+        self.forward = Forward(self.network.module, self.plan, self.device, amp=self.amp)
 
     def write(self, store: Store, stimuli: str, *, dtype: str, request: Mapping[str, Any], progress: bool) -> None:
         """Stream the rows into the store."""
@@ -151,7 +160,7 @@ class Extraction:
 
     def _extraction(self, dtype: str) -> dict[str, Any]:
         batching = {"batch_size": self.batching.size, "memory_format": self.batching.memory_format}
-        found = {**batching, "dtype": dtype, "fold_norms": self.fold_norms}
+        found = {**batching, "dtype": dtype, "fold_norms": self.fold_norms, **({"amp": True} if self.amp else {})}
         return found if self.seen is None else {**found, "check_image": self.seen.document()}
 
     def _rows(
@@ -180,9 +189,14 @@ def _bar(show: bool, label: str, total: int) -> Iterator[Any]:
         yield lambda n: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=total)
         yield lambda n: bar.advance(task, n)

@@ -14,6 +14,7 @@ from brainalign.testing.small_network import (
     image_table,
     images_of,
     small_network,
+    values_of,
 )
 
 
@@ -68,3 +69,15 @@ def test_fewer_stimuli_than_a_batch(store):
     store.put_stimuli("one", image_table(folder).head(1), source=str(folder), kind="folder")
     key = embed("pixels", "one", store)
     assert store.embeddings(key, stimuli="one")["pixels|mean"].shape == (1, 3072)
+
+
+def test_mixed_precision_is_recorded_and_near(store):
+    plain = values_of(store, embed_small(store))
+    key = embed_small(store, name="mixed", amp=True, layers=["conv", "head"])
+    assert store.embeddings(key, stimuli="set").attrs["extraction"]["amp"] is True
+    for name, values in values_of(store, key).items():
+        assert 0 < np.abs(values - plain[name]).max() < 0.02 * np.abs(plain[name]).max()
+    embed_small(store, name="mixed", layers=["gain"])  # added in the precision of before
+    again = store.embeddings(key, stimuli="set")
+    assert again.attrs["extraction"]["amp"] is True
+    np.testing.assert_array_equal(again["conv|mean"].values, values_of(store, key)["conv|mean"])
