@@ -89,5 +89,6 @@ def test_a_quantized_network_of_litert(store, shared_data):
     key = embed(f"litert:{file}", "imagenet", store, layers=["output"])
     found = measure_accuracy(key, "imagenet", store, first_class=1, properties=["accuracy.top1", "accuracy.top5"])
     print(found.table.to_string(index=False))
+    assert found.table["layer"].iloc[0] == "MobilenetV1/Predictions/Reshape_1|mean"
     # as measured by others on the same photos, with a crop that may differ
     assert found.table["value"].iloc[0] == pytest.approx(0.471, abs=0.03)
