@@ -106,7 +106,7 @@ class OnnxEngine(Engine):
 
 
 def _value_names(graph: Any, given: str) -> list[str]:
-    """Floating-point outputs of nodes that depend on the input, as far as types are known; what comes out stands last."""
+    """Floating-point values that depend on the input, as far as types are known; what comes out stands last."""
     known = {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.output)}
     moving, names = {given}, []
     for node in graph.node:
