@@ -11,6 +11,7 @@ import pandas as pd
 
 from brainalign.datasets.image_files import open_images
 from brainalign.datasets.images import describe_images
+from brainalign.datasets.videos import describe_videos
 from brainalign.errors import DatasetError, VariantError
 
 if TYPE_CHECKING:
@@ -110,26 +111,38 @@ def complete_stimuli(
 def with_images(table: pd.DataFrame, images: str | Path | None) -> tuple[pd.DataFrame, str | None, str | None]:
     """Add file, size, hash and colour print of the images whose names without ending are the stimulus ids.
 
+    Where there are no such images, folders of these names are taken as videos, their images as the frames.
+
     Returns the table, the source and its kind; all unchanged and None where ``images`` is None.
 
     Raises
     ------
     DatasetError
-        If a stimulus has no image, or two.
+        If a stimulus has no image (or no folder of frames), or two.
     """
     if images is None:
         return table, None, None
     wanted = set(table["stimulus"])
     with open_images(images) as files:
-        ids = {file: PurePosixPath(file).stem for file in files.names() if PurePosixPath(file).stem in wanted}
-    absent = sorted(wanted - set(ids.values()))
-    if absent:
-        raise DatasetError(
-            f"{images} has no image of {len(absent)} of {len(wanted)} stimuli, first {absent[0]!r}; leave images= away "
-            "to bring the responses in without them."
-        )
+        names = [PurePosixPath(file) for file in files.names()]
+        ids = {str(file): file.stem for file in names if file.stem in wanted}
+        of_frames = not ids and any(file.parent.name in wanted for file in names)
+    if of_frames:
+        videos, kind = describe_videos(images, wanted=wanted)
+        _refuse_absent(images, "folder of frames", wanted, set(videos["stimulus"]))
+        return table.merge(videos, on="stimulus", validate="one_to_one"), str(Path(images).resolve()), kind
+    _refuse_absent(images, "image", wanted, set(ids.values()))
     described, kind = describe_images(images, ids=ids)
     return table.merge(described, on="stimulus", validate="one_to_one"), str(Path(images).resolve()), kind
+
+
+def _refuse_absent(images: str | Path, what: str, wanted: set[str], there: set[str]) -> None:
+    absent = sorted(wanted - there)
+    if absent:
+        raise DatasetError(
+            f"{images} has no {what} of {len(absent)} of {len(wanted)} stimuli, first {absent[0]!r}; leave images= "
+            "away to bring the responses in without them."
+        )
 
 
 def _refuse_changed(stimulus_set: str, there: pd.DataFrame, table: pd.DataFrame) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from brainalign.errors import DatasetError
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["import_videos"]
+__all__ = ["describe_videos", "import_videos"]
 
 
 def import_videos(
@@ -63,28 +64,40 @@ def import_videos(
     ImageError
         If a first frame does not decode.
     """
+    table, kind = describe_videos(source, pattern=pattern)
+    for column, given in (("group", groups), ("label", labels)):
+        if given is not None:
+            table[column] = in_order(f"{column}s", given, list(table["stimulus"]))
+    where = str(Path(source).resolve())
+    store.put_stimuli(set, table, source=where, kind=kind, attrs={"videos": True, **(attrs or {})})
+    return table
+
+
+def describe_videos(
+    source: str | Path, *, pattern: str | None = None, wanted: Collection[str] | None = None
+) -> tuple[pd.DataFrame, str]:
+    """Return the table of `import_videos` without ``group`` and ``label``, and how the frames lie.
+
+    ``wanted`` restricts it to folders of these names.
+    """
     with open_images(source) as images:
         if images.kind not in ("folder", "zip"):
             raise DatasetError(f"{source} is a {images.kind} file; videos are folders of frames, in a folder or a zip.")
         frames: dict[str, list[str]] = {}
         for name in images.names():
-            folder = str(PurePosixPath(name).parent)
-            if folder != "." and (pattern is None or fnmatch(folder, pattern)):
-                frames.setdefault(folder, []).append(name)
+            folder = PurePosixPath(name).parent
+            asked = folder.name and (wanted is None or folder.name in wanted)
+            if asked and (pattern is None or fnmatch(str(folder), pattern)):
+                frames.setdefault(str(folder), []).append(name)
         if not frames:
             raise DatasetError(f"no folder of frames in {source}; each video is a folder of images.")
-        twice = [f for f in frames if sum(PurePosixPath(o).name == PurePosixPath(f).name for o in frames) > 1]
+        counts = Counter(PurePosixPath(folder).name for folder in frames)
+        twice = [name for name, count in counts.items() if count > 1]
         if twice:
-            raise DatasetError(f"two folders are called {PurePosixPath(twice[0]).name!r} in {source}; rename one.")
-        rows = [_described(images, folder, names) for folder, names in sorted(frames.items())]
-        table = pd.DataFrame(rows)
-        for column, given in (("group", groups), ("label", labels)):
-            if given is not None:
-                table[column] = in_order(f"{column}s", given, list(table["stimulus"]))
-        store.put_stimuli(
-            set, table, source=str(Path(source).resolve()), kind=images.kind, attrs={"videos": True, **(attrs or {})}
-        )
-    return table
+            raise DatasetError(f"two folders are called {twice[0]!r} in {source}; rename one.")
+        return pd.DataFrame(
+            [_described(images, folder, names) for folder, names in sorted(frames.items())]
+        ), images.kind
 
 
 def _described(images: Any, folder: str, names: list[str]) -> dict[str, Any]:

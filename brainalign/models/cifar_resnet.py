@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from brainalign.errors import ModelError
 from brainalign.models.checkpoints import load_weights
-from brainalign.models.covariates import training_set
+from brainalign.models.covariates import published, training_set
+from brainalign.models.engine import file_sha256
 from brainalign.models.network import Network, described_transform
 from brainalign.models.preprocess import Preprocessing
 from brainalign.models.request import ModelRequest
@@ -96,7 +97,7 @@ def load(asked: ModelRequest) -> Network:
         "weights_missing": missing,
     }
     if len(head) == len(CIFAR10):
-        attributes |= {"classes": list(CIFAR10), **training_set("cifar-10")}
+        attributes |= {"classes": list(CIFAR10), **training_set("cifar-10"), **published(file_sha256(path)[:8])}
     network = Network(
         id=f"cifar-resnet:{path.name}",
         module=module.eval(),

@@ -16,7 +16,8 @@ from torch import nn
 from torchvision import models
 
 from brainalign.errors import ModelError
-from brainalign.models.covariates import training_set
+from brainalign.models.covariates import published, training_set
+from brainalign.models.engine import file_sha256
 from brainalign.models.network import Network, described_transform
 from brainalign.models.preprocess import Preprocessing
 from brainalign.models.request import ModelRequest
@@ -66,6 +67,7 @@ def load(asked: ModelRequest) -> Network:
             "objective": "classification",
             "modality": "image",
             **training_set("imagenet-1k"),
+            **published(file_sha256(path)[:8]),
         },
         trained_with=_PREPROCESSING,
     )

@@ -72,7 +72,12 @@ class LiteRTEngine(Engine):
         self.takes_pixels = self._input["dtype"] in (np.uint8, np.int8)
         details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
         operations = self._interpreter._get_ops_details()
-        written = [int(index) for operation in operations for index in operation["outputs"]]
+        written = list(dict.fromkeys(int(index) for operation in operations for index in operation["outputs"]))
+        for output in self._interpreter.get_output_details():
+            # what comes out is the last layer; a delegate writes some tensors again after it
+            if output["index"] in written:
+                written.remove(output["index"])
+                written.append(output["index"])
         kept = [details[i] for i in written if i in details and _is_real(details[i])]
         self._layers = _by_name(kept)
         constants = set(details) - set(written) - {self._input["index"]}

@@ -106,11 +106,12 @@ class OnnxEngine(Engine):
 
 
 def _value_names(graph: Any, given: str) -> list[str]:
-    """Outputs of nodes that depend on the input and are of a floating-point type, as far as types are known."""
+    """Floating-point values that depend on the input, as far as types are known; what comes out stands last."""
     known = {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.output)}
     moving, names = {given}, []
     for node in graph.node:
         if moving & set(node.input):
             moving.update(node.output)
             names += [name for name in node.output if name and known.get(name, _FLOATS[0]) in _FLOATS]
-    return names
+    outputs = [value.name for value in graph.output if value.name in names]
+    return [name for name in names if name not in outputs] + outputs

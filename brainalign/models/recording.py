@@ -39,7 +39,7 @@ def _about(layer: Layer, pooling: BoundPooling, n_probed: int, training: Trainin
         "reduction": str(pooling.rule) if pooling.rule.reduces else None,
         "seed": pooling.seed if pooling.projects and pooling.rule.kind == "srp" else None,
         "output_shape": list(layer.shape),
-        "depth": layer.order / max(1, n_probed - 1),
+        "depth": layer.order / (n_probed - 1) if n_probed > 1 else 1.0,
     }
     fitted = pooling.components
     if fitted is not None and training is not None:

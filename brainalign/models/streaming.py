@@ -34,7 +34,13 @@ _CHUNK_ROWS = 256  # what an interruption can cost
 class Extraction:
     """The steps of one extraction, which share the network, the images and the plan."""
 
-    def __init__(self, network: Network, reader: StimulusReader, device: torch.device, stored: Stored | None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        reader: StimulusReader,
+        device: torch.device,
+        stored: Stored | None,
+    ) -> None:
         self.network, self.reader, self.device, self.stored = network, reader, device, stored
         self.plan: dict[str, tuple[Layer, BoundPooling]] = {}
         self.training: TrainingSet | None = None
@@ -181,9 +187,14 @@ def _bar(show: bool, label: str, total: int) -> Iterator[Any]:
         yield lambda n: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=total)
         yield lambda n: bar.advance(task, n)

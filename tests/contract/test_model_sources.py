@@ -311,6 +311,12 @@ def test_interrupted_and_resumed_equals_uninterrupted_to_the_bit(
     assert again.attrs["entry_sha256"] == whole.attrs["entry_sha256"]
 
 
+def test_output_is_the_last_layer_whatever_it_is_called(network: Network, store: Any) -> None:
+    key = embed(network, "set", store, layers=["output"], pooling="srp:3", batch_size=2)
+    there = store.embeddings(key, stimuli="set")
+    assert [there[name].attrs["depth"] for name in there.data_vars] == [1.0]
+
+
 def test_a_check_image_shows_the_preprocessing_that_the_weights_were_trained_with(network: Network) -> None:
     if network.takes != "image":
         return

@@ -81,3 +81,14 @@ def test_imagenet_networks_on_one_photo_a_class(store, shared_data):
     assert {(name, squeezenet.model.split("@")[0]) for name in networks} <= told
     names = list(networks)
     assert not told & {(small, large) for i, small in enumerate(names) for large in names[i + 1 :]}
+
+
+def test_a_quantized_network_of_litert(store, shared_data):
+    pytest.importorskip("ai_edge_litert")
+    file = shared_data / "weights_tflite" / "mobilenet_v1_0.25_128_quant.tflite"
+    key = embed(f"litert:{file}", "imagenet", store, layers=["output"])
+    found = measure_accuracy(key, "imagenet", store, first_class=1, properties=["accuracy.top1", "accuracy.top5"])
+    print(found.table.to_string(index=False))
+    assert found.table["layer"].iloc[0] == "MobilenetV1/Predictions/Reshape_1|mean"
+    # as measured by others on the same photos, with a crop that may differ
+    assert found.table["value"].iloc[0] == pytest.approx(0.471, abs=0.03)

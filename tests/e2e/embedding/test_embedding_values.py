@@ -47,6 +47,7 @@ def test_what_is_recorded(store):
         "memory_format": "contiguous",
         "dtype": "float32",
         "fold_norms": False,
+        "precision": "float32",
         "check_image": {"size": [12, 12], "order": "RGB", "mean": [0, 0, 0], "std": [1, 1, 1], "window": window},
     }
     np.testing.assert_allclose(window, [1 / 8, 0, 7 / 8, 1], atol=0.01)  # the centre of 4:3

@@ -5,6 +5,7 @@ import json
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from brainalign.cli.app import build_app
 from brainalign.datasets.images import import_images, iter_images
+from brainalign.datasets.stimulus_sets import with_images
 from brainalign.datasets.videos import import_videos
 from brainalign.errors import DatasetError
 from brainalign.models import plan_embedding, streaming
@@ -100,6 +102,18 @@ def test_videos_that_changed_or_have_no_frames(frames, tmp_path):
     Image.new("RGB", (5, 5)).save(folder / "more" / "clip4" / "0.png")
     with pytest.raises(DatasetError, match="two folders are called 'clip4'"):
         import_videos(store, "twice", folder)
+
+
+def test_stimuli_of_a_dataset_take_folders_of_their_names_as_videos(frames):
+    _, _, folder = frames
+    ids = pd.DataFrame({"stimulus": [f"clip{i}" for i in (2, 4)], "shown": [1, 2]})
+    table, source, kind = with_images(ids, folder)
+    assert (source, kind) == (str(folder), "folder")
+    assert table["file"].tolist() == ["clip2/", "clip4/"] and table["n_frames"].tolist() == [2, 4]
+    with pytest.raises(DatasetError, match="no folder of frames of 1 of 3 stimuli, first 'clip9'"):
+        with_images(pd.DataFrame({"stimulus": ["clip2", "clip4", "clip9"]}), folder)
+    with pytest.raises(DatasetError, match="no image of 1 of 1"):
+        with_images(pd.DataFrame({"stimulus": ["else"]}), folder)
 
 
 def test_the_command_imports_videos(frames, tmp_path):

