@@ -53,6 +53,11 @@ _HOME = {
     "structure_curve": "brainalign.geometry",
     "scale_pattern_similarity": "brainalign.geometry",
     "concentration": "brainalign.geometry",
+    # generalization
+    "WassersteinRate": "brainalign.generalization",
+    "wasserstein_rate": "brainalign.generalization",
+    "WassersteinSplit": "brainalign.generalization",
+    "wasserstein_split": "brainalign.generalization",
     # ceilings and inference
     "Ceiling": "brainalign.stats",
     "noise_ceiling": "brainalign.stats",

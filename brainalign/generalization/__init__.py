@@ -1,0 +1,10 @@
+"""What bounds the risk of a network: how fast its embeddings converge, how much the rest of it amplifies."""
+
+from brainalign.generalization.wasserstein import (
+    WassersteinRate,
+    WassersteinSplit,
+    wasserstein_rate,
+    wasserstein_split,
+)
+
+__all__ = ["WassersteinRate", "WassersteinSplit", "wasserstein_rate", "wasserstein_split"]
