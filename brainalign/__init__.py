@@ -54,6 +54,8 @@ _HOME = {
     "scale_pattern_similarity": "brainalign.geometry",
     "concentration": "brainalign.geometry",
     # generalization
+    "LipschitzBounds": "brainalign.generalization",
+    "lipschitz_bounds": "brainalign.generalization",
     "WassersteinRate": "brainalign.generalization",
     "wasserstein_rate": "brainalign.generalization",
     "WassersteinSplit": "brainalign.generalization",

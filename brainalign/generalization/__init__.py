@@ -1,5 +1,6 @@
 """What bounds the risk of a network: how fast its embeddings converge, how much the rest of it amplifies."""
 
+from brainalign.generalization.lipschitz import LipschitzBounds, lipschitz_bounds
 from brainalign.generalization.wasserstein import (
     WassersteinRate,
     WassersteinSplit,
@@ -7,4 +8,11 @@ from brainalign.generalization.wasserstein import (
     wasserstein_split,
 )
 
-__all__ = ["WassersteinRate", "WassersteinSplit", "wasserstein_rate", "wasserstein_split"]
+__all__ = [
+    "LipschitzBounds",
+    "WassersteinRate",
+    "WassersteinSplit",
+    "lipschitz_bounds",
+    "wasserstein_rate",
+    "wasserstein_split",
+]
