@@ -54,6 +54,11 @@ _HOME = {
     "scale_pattern_similarity": "brainalign.geometry",
     "concentration": "brainalign.geometry",
     # generalization
+    "BoundReport": "brainalign.generalization",
+    "LayerTerms": "brainalign.generalization",
+    "layer_terms": "brainalign.generalization",
+    "embedding_bound": "brainalign.generalization",
+    "covering_curve": "brainalign.generalization",
     "LipschitzBounds": "brainalign.generalization",
     "lipschitz_bounds": "brainalign.generalization",
     "WassersteinRate": "brainalign.generalization",

@@ -1,4 +1,4 @@
-"""How fast samples of an embedding approach its law, and how far one sample of it lies from another."""
+"""How fast samples of an embedding approach its law: distances of two samples at growing sizes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ import torch
 from scipy import stats
 
 from brainalign.arrays import as_matrix
-from brainalign.errors import ChoiceError, InputError, ShapeError, UndefinedError, near_names
-from brainalign.kernels.transport import diameter, exact_transport, sinkhorn_divergence, sliced_transport
+from brainalign.errors import InputError, ShapeError, UndefinedError
+from brainalign.generalization.distances import check_choices, directions_for, distance_between
 
-__all__ = ["METHODS", "WassersteinRate", "WassersteinSplit", "wasserstein_rate", "wasserstein_split"]
+__all__ = ["WassersteinRate", "wasserstein_rate"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
 
-METHODS = ("exact", "sinkhorn", "sliced")
 LARGEST_SIZE = 1600
 SMALLEST_SIZE = 25
 MOST_SIZES = 5
 FITTED_SIZES = 3
-N_DIRECTIONS = 200
 LEVEL = 0.95
 
 
@@ -68,36 +66,6 @@ class WassersteinRate:
     per_draw: FloatArray
     p: float
     method: str
-
-
-@dataclass(frozen=True)
-class WassersteinSplit:
-    """Distance between training and test embeddings, beside what two halves of one sample give.
-
-    Attributes
-    ----------
-    distance : float
-        Mean over draws of ``n`` points from either side.
-    scaled : float
-        ``distance`` over ``diameter``.
-    diameter : float
-        Largest distance between two of all points.
-    null_mean, null_sd : float
-        Of the scaled distance when the points are dealt to the two sides at random.
-    z, p : float
-        Of ``scaled`` against that null; p is one-sided, and no smaller than 1 / (n_permutations + 1).
-    n : int
-        Points of each side in a draw.
-    """
-
-    distance: float
-    scaled: float
-    diameter: float
-    null_mean: float
-    null_sd: float
-    z: float
-    p: float
-    n: int
 
 
 def wasserstein_rate(
@@ -156,111 +124,16 @@ def wasserstein_rate(
     ([25, 50, 100, 200], True, True)
     """
     points = as_matrix(X, name="X", min_rows=4).double().cpu()
-    _check(p, method, n_draws, "n_draws")
+    check_choices(p, method, n_draws, "n_draws")
     wanted = _sizes(sizes, len(points))
     rng = np.random.default_rng(seed)
-    directions = _directions(points.shape[1], rng) if method == "sliced" else None
+    directions = directions_for(points.shape[1], rng) if method == "sliced" else None
     drawn = np.empty((n_draws, len(wanted)))
     for j, size in enumerate(wanted):
         for i in range(n_draws):
             rows = torch.from_numpy(rng.choice(len(points), 2 * size, replace=False))
-            drawn[i, j] = _distance(points[rows[:size]], points[rows[size:]], p, method, directions)
+            drawn[i, j] = distance_between(points[rows[:size]], points[rows[size:]], p, method, directions)
     return _rate(np.array(wanted), drawn, p, method)
-
-
-def wasserstein_split(
-    train: Any,
-    test: Any,
-    *,
-    p: float = 1,
-    method: str = "exact",
-    n_points: int = 800,
-    n_draws: int = 5,
-    n_permutations: int = 20,
-    seed: int = 0,
-) -> WassersteinSplit:
-    """Measure how far training embeddings lie from test embeddings, in diameters of the embedding.
-
-    Parameters
-    ----------
-    train, test : arrays, shapes (n, d), (m, d)
-        Embeddings by one network at one layer.
-    p, method
-        As in `wasserstein_rate`.
-    n_points : int
-        Points drawn from either side, or as many as the smaller side has: the distance falls with this number, so
-        compare only at the same.
-    n_draws, n_permutations : int
-        Draws that are averaged (one where all points are used); random deals of the pooled points, for the null.
-    seed : int
-        Of all that is drawn.
-
-    Returns
-    -------
-    WassersteinSplit
-
-    Raises
-    ------
-    ShapeError
-        If the sides have not the same number of columns, or fewer than two rows.
-    InputError, ChoiceError, NonFiniteError
-        As in `wasserstein_rate`.
-    UndefinedError
-        If all points coincide.
-
-    Notes
-    -----
-    Unscaled distances of two networks do not compare: they grow with the embedding. Cost: ``n_draws +
-    n_permutations`` transports, and (n + m)² d for the diameter.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(1)
-    >>> near = wasserstein_split(rng.normal(size=(60, 3)), rng.normal(size=(60, 3)))
-    >>> far = wasserstein_split(rng.normal(size=(60, 3)), rng.normal(size=(60, 3)) + 2)
-    >>> near.p > 0.05, far.p < 0.05, far.scaled > 2 * near.scaled
-    (True, True, True)
-    """
-    first = as_matrix(train, name="train", min_rows=2).double().cpu()
-    second = as_matrix(test, name="test", min_rows=2).double().cpu()
-    if first.shape[1] != second.shape[1]:
-        raise ShapeError(
-            f"train has {first.shape[1]} columns and test {second.shape[1]}; both must be embeddings at one layer."
-        )
-    _check(p, method, n_draws, "n_draws")
-    _check(p, method, n_permutations, "n_permutations")
-    _check(p, method, n_points, "n_points")
-    pooled = torch.cat([first, second])
-    across = diameter(pooled)
-    if across == 0:
-        raise UndefinedError("all training and test embeddings coincide: there is no scale to measure distances by.")
-    rng = np.random.default_rng(seed)
-    size = min(n_points, len(first), len(second))
-    directions = _directions(pooled.shape[1], rng) if method == "sliced" else None
-
-    def between(A: torch.Tensor, B: torch.Tensor) -> float:
-        rows = [torch.from_numpy(rng.choice(len(X), size, replace=False)) for X in (A, B)]
-        return _distance(A[rows[0]], B[rows[1]], p, method, directions)
-
-    def dealt() -> float:
-        order = torch.from_numpy(rng.permutation(len(pooled)))
-        return between(pooled[order[: len(first)]], pooled[order[len(first) :]])
-
-    whole = size == len(first) == len(second)
-    seen = [between(first, second) for _ in range(1 if whole else n_draws)]
-    null = np.array([dealt() for _ in range(n_permutations)]) / across
-    scaled = float(np.mean(seen)) / across
-    sd = float(null.std(ddof=1)) if n_permutations > 1 else math.nan
-    return WassersteinSplit(
-        distance=scaled * across,
-        scaled=scaled,
-        diameter=across,
-        null_mean=float(null.mean()),
-        null_sd=sd,
-        z=(scaled - float(null.mean())) / sd if sd > 0 else math.nan,
-        p=float((1 + np.count_nonzero(null >= scaled)) / (n_permutations + 1)),
-        n=size,
-    )
 
 
 def _rate(sizes: IndexArray, drawn: FloatArray, p: float, method: str) -> WassersteinRate:
@@ -291,26 +164,6 @@ def _rate(sizes: IndexArray, drawn: FloatArray, p: float, method: str) -> Wasser
 
 def _slope(x: FloatArray, y: FloatArray) -> float:
     return float(np.polyfit(x[-FITTED_SIZES:], y[-FITTED_SIZES:], 1)[0])
-
-
-def _distance(A: torch.Tensor, B: torch.Tensor, p: float, method: str, directions: torch.Tensor | None) -> float:
-    if directions is not None:
-        return sliced_transport(A, B, directions, p=p)
-    return exact_transport(A, B, p=p) if method == "exact" else sinkhorn_divergence(A, B, p=p)
-
-
-def _directions(d: int, rng: np.random.Generator) -> torch.Tensor:
-    drawn = torch.from_numpy(rng.normal(size=(d, N_DIRECTIONS)))
-    return torch.nn.functional.normalize(drawn, dim=0)
-
-
-def _check(p: float, method: str, count: int, name: str) -> None:
-    if method not in METHODS:
-        raise ChoiceError(f"method={method!r} is unknown.{near_names(str(method), METHODS)}")
-    if isinstance(p, bool) or not isinstance(p, int | float | np.number) or not 1 <= p < math.inf:
-        raise InputError(f"p={p!r}; the order of a Wasserstein distance is a number of at least 1.")
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-        raise InputError(f"{name}={count!r}; give a positive integer.")
 
 
 def _sizes(sizes: Sequence[int] | None, n: int) -> tuple[int, ...]:
