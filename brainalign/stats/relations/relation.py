@@ -187,7 +187,7 @@ def relation_of(
         exact=drawn.exact,
         tau=tau,
         tau_p=p_of(abs(tau), np.abs(tau_null(one, exchange.rearrange(other, count=n_permutations, seed=seed).values))),
-        tau_interval=_interval(tau, tau_samples(one, other, counts), n_groups),
+        tau_interval=_plain_interval(tau, tau_samples(one, other, counts), n_groups),
     )
 
 
@@ -258,6 +258,13 @@ def _interval(r: float, drawn: FloatArray, n_groups: int, level: float = 0.95) -
     centre = math.atanh(min(max(r, -limit), limit))
     low, high = math.tanh(centre - half), math.tanh(centre + half)
     return Interval(r, min(low, r), max(high, r), se * (1 - r * r), level, "cluster bootstrap", n_groups - 1)
+
+
+def _plain_interval(tau: float, drawn: FloatArray, n_groups: int, level: float = 0.95) -> Interval:
+    """Interval of tau, symmetric: small samples reach one too often for Fisher's z."""
+    se, half = half_width(drawn, n_groups, level)
+    low, high = max(tau - half, -1.0), min(tau + half, 1.0)
+    return Interval(tau, low, high, se, level, "cluster bootstrap", n_groups - 1)
 
 
 def half_width(drawn: FloatArray, n_groups: int, level: float = 0.95) -> tuple[float, float]:
