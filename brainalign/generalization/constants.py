@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any
 
@@ -40,6 +41,9 @@ MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 ADAPTIVE_MAX_POOLS = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 
 
+MOST_KEPT = 4096
+_KEPT: dict[str, float] = {}
+
 ATTENTION = "dot-product attention has no global Lipschitz constant (Kim et al. 2021, arXiv:2006.04710)"
 
 
@@ -63,7 +67,7 @@ def module_constant(module: nn.Module, given: Shape, made: Shape) -> float:
         Where there is none, or none is known.
     """
     if isinstance(module, AFFINE):
-        return operator_norm(module, given[1:])
+        return _affine_constant(module, given[1:])
     if isinstance(module, RESHAPING):
         return 1.0
     if isinstance(module, nn.MultiheadAttention | nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
@@ -81,6 +85,17 @@ def module_constant(module: nn.Module, given: Shape, made: Shape) -> float:
     if isinstance(module, nn.PReLU):
         return max(1.0, float(module.weight.abs().max()))
     return activation_constant(type(module).__name__.lower(), made, getattr(module, "dim", None))
+
+
+def _affine_constant(module: nn.Module, shape: Shape) -> float:
+    """Norm of an affine layer; kept, since each cut of a network asks for the layers after it again."""
+    weights = b"".join(value.detach().cpu().numpy().tobytes() for value in module.state_dict().values())
+    key = f"{module!r} {shape} {hashlib.sha256(weights).hexdigest()}"
+    if key not in _KEPT:
+        if len(_KEPT) >= MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[key] = operator_norm(module, shape)
+    return _KEPT[key]
 
 
 def activation_constant(name: str, made: Shape, dim: int | None = None) -> float:

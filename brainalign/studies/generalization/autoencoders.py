@@ -106,7 +106,7 @@ def autoencoder_study(
                 }
             )
             if progress is not None:
-                progress(f"bottleneck {width}", len(rows), total)
+                progress("networks", len(rows), total)
     networks = pd.DataFrame(rows)
     means = networks.groupby("bottleneck")[["dimension", "distance", "slope"]].mean()
     return AutoencoderStudy(

@@ -150,7 +150,7 @@ def resnet_study(
         by_class = class_profile(network.module, samples, "flatten", seed=seed)
         classes.append(by_class.assign(**name, error=by_class["class"].map(wrong)))
         if progress is not None:
-            progress(network.id, i, len(weights))
+            progress("networks", i, len(weights))
     by_class = pd.concat(classes, ignore_index=True)
     relations = relate_all(
         by_class, x=["dimension", "wasserstein"], y=["error"], group="class", n_permutations=2000, seed=seed

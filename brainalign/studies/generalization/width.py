@@ -99,7 +99,7 @@ def width_study(
     for i, (n, noise, width, run) in enumerate(cells, start=1):
         rows.append(_network(width, n, noise, seed + run))
         if progress is not None:
-            progress(f"width {width}, n {n}, noise {noise:g}", i, len(cells))
+            progress("networks", i, len(cells))
     networks = pd.DataFrame(rows)
     orders = _orders(networks)
     relations = relate_to_gap(networks, cells=["n", "noise"], seed=seed)
