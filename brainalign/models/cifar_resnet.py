@@ -17,7 +17,7 @@ from brainalign.models.preprocess import Preprocessing
 __all__ = ["CifarResNet", "cifar_resnet"]
 
 WIDTHS = (16, 32, 64)
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class _Shortcut(nn.Module):
@@ -102,7 +102,7 @@ def cifar_resnet(weights: str | Path, *, depth: int | None = None) -> Network:
         depth = int(match[1])
     module = CifarResNet(depth)
     load_weights(module, read_weights(file), label=f"the weights in {file.name}, for a ResNet of {depth} layers")
-    preprocessing = Preprocessing(size=32, resize="exact", **IMAGENET)
+    preprocessing = Preprocessing(size=32, resize="exact", mean=MEAN, std=STD)
     return Network(
         id=f"cifar-resnet{depth}",
         module=module.eval(),

@@ -77,7 +77,8 @@ def autoencoder_study(
     """
     if len(set(bottlenecks)) < 3 or min(bottlenecks) < 1:
         raise InputError(f"bottlenecks={tuple(bottlenecks)}: at least three positive numbers are needed.")
-    rows, rates = [], {}
+    rows: list[dict[str, float]] = []
+    rates: dict[int, WassersteinRate] = {}
     total = len(bottlenecks) * n_seeds
     for width in bottlenecks:
         for run in range(n_seeds):

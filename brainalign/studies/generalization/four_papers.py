@@ -245,9 +245,9 @@ def _sentences(
     synonyms: Sequence[tuple[str, ...]],
 ) -> list[str]:
     said = []
-    pairs = correlations.set_index(["first", "second"])
+    pairs = {(a, b): float(rho) for a, b, rho in correlations[["first", "second", "rho"]].itertuples(index=False)}
     for group in synonyms:
-        rho = [abs(float(pairs.loc[pair, "rho"])) for pair in itertools.combinations(group, 2)]
+        rho = [abs(pairs[pair]) for pair in itertools.combinations(group, 2)]
         said.append(f"One variable under {len(group)} names (|rho| at least {min(rho):.2f}): {', '.join(group)}.")
     if not synonyms:
         said.append("No two measures are one variable under two names.")
@@ -255,13 +255,13 @@ def _sentences(
         known = rows.dropna(subset=["rho"])
         if known.empty:
             continue
-        best = known.loc[known["rho"].abs().idxmax()]
+        best = known.iloc[int(known["rho"].abs().to_numpy().argmax())]
         held = partials[(partials["outcome"] == outcome) & (partials["measure"] == best["x"])].dropna(
             subset=["partial"]
         )
         line = f"{outcome}: {best['x']} goes with it best, rho {best['rho']:+.2f}, p = {best['rho_p']:.2g}"
         if not held.empty:
-            weakest = held.loc[held["partial"].abs().idxmin()]
+            weakest = held.iloc[int(held["partial"].abs().to_numpy().argmin())]
             line += f"; given {weakest['given']}, r {weakest['r']:+.2f} becomes {weakest['partial']:+.2f}"
         if outcome in shares:
             part = shares[str(outcome)]

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -138,7 +139,7 @@ def resnet_study(
         if not len(inputs):
             inputs, labels = labelled_images(images, network, n_per_class=n_per_class, seed=seed)
         samples = _halves(inputs, labels, seed)
-        name = {"model": network.id, "depth": int(network.attributes["depth"])}
+        name: dict[str, Any] = {"model": network.id, "depth": int(network.attributes["depth"])}
         at = embeddings_at(network.module, inputs, LAYERS)
         kept |= {(network.id, layer): Z for layer, Z in at.items()}
         own = network_profile(network.module, samples, lipschitz=lipschitz)
@@ -163,7 +164,7 @@ def _halves(inputs: torch.Tensor, labels: torch.Tensor, seed: int) -> Samples:
     """Deal the images of each class to two halves."""
     rng = np.random.default_rng(seed)
     first = np.zeros(len(labels), dtype=bool)
-    for label in labels.unique().tolist():
+    for label in np.unique(labels.numpy()).tolist():
         rows = rng.permutation(np.flatnonzero(labels.numpy() == label))
         first[rows[: len(rows) // 2]] = True
     one, other = torch.from_numpy(first), torch.from_numpy(~first)

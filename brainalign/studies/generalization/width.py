@@ -110,20 +110,21 @@ def _network(width: int, n: int, noise: float, seed: int) -> dict[str, float]:
     samples = digits(n, noise=noise, seed=seed)
     network = perceptron([64, HIDDEN, width, HIDDEN, 10], seed=seed)
     train_classifier(network, samples.train, samples.train_labels)
-    layers = layer_profile(network, samples, [BOTTLENECK, PENULTIMATE], n_points=8, seed=seed).set_index("layer")
+    profile = layer_profile(network, samples, [BOTTLENECK, PENULTIMATE], n_points=8, seed=seed)
+    narrow, last = profile.to_dict(orient="records")
     whole = network_profile(network, samples)
-    product = float(layers.loc[BOTTLENECK, "lipschitz_upper"])
+    product = narrow["lipschitz_upper"]
     return {
         "width": width,
         "n": n,
         "noise": noise,
         "seed": seed,
         **whole,
-        "dimension": float(layers.loc[BOTTLENECK, "dimension"]),
-        "wasserstein": float(layers.loc[PENULTIMATE, "wasserstein"]),
-        "wasserstein_z": float(layers.loc[PENULTIMATE, "wasserstein_z"]),
+        "dimension": narrow["dimension"],
+        "wasserstein": last["wasserstein"],
+        "wasserstein_z": last["wasserstein_z"],
         "product": product,
-        "local": float(layers.loc[BOTTLENECK, "lipschitz_local"]),
+        "local": narrow["lipschitz_local"],
         "log_product": float(np.log(product)),
         "full_log_product": whole["spectral"],
     }
@@ -154,7 +155,7 @@ def relate_to_gap(networks: pd.DataFrame, *, cells: Sequence[str], y: str = "gap
         One row a measure: measure, tau, tau_low, tau_high, tau_p, tau_p_holm, r, rho, tau_within, n_cells.
     """
     there = [name for name in MEASURES if name in networks and networks[name].nunique() > 1]
-    found = relate_all(networks, x=there, y=[y], n_permutations=2000, seed=seed).set_index("x")
+    found = relate_all(networks, x=there, y=[y], n_permutations=2000, seed=seed)
     rows = []
     for name in there:
         inside = [
@@ -162,7 +163,7 @@ def relate_to_gap(networks: pd.DataFrame, *, cells: Sequence[str], y: str = "gap
             for _, cell in networks.dropna(subset=[name]).groupby(list(cells))
             if cell[name].nunique() > 1 and cell[y].nunique() > 1
         ]
-        at = found.loc[name]
+        (at,) = found[found["x"] == name].to_dict(orient="records")
         columns = ("tau", "tau_low", "tau_high", "tau_p", "tau_p_holm", "r", "rho")
         rows.append(
             {
@@ -176,8 +177,8 @@ def relate_to_gap(networks: pd.DataFrame, *, cells: Sequence[str], y: str = "gap
 
 
 def _sentences(orders: pd.DataFrame, relations: pd.DataFrame) -> list[str]:
-    at = relations.set_index("measure")
-    dimension, product = (float(at.loc[name, "tau_within"]) for name in ("dimension", "log_product"))
+    within = dict(zip(relations["measure"], relations["tau_within"].astype(float), strict=True))
+    dimension, product = within["dimension"], within["log_product"]
     opposite = dimension * product < 0
     said = [
         f"Inside cells of equal n and noise, where only the width differs, the gap goes with the dimension of the "

@@ -42,7 +42,8 @@ def test_the_disagreement_of_signs_is_said_and_dimension_alone_claims_nothing(wi
 def test_few_networks_relate_within_their_cells():
     rng = np.random.default_rng(0)
     rows = [
-        {"n": n, "noise": 0.0, "width": w, "dimension": w + rng.normal() * 0.1, "gap": 10 / n + w, "n_inverse_root": n**-0.5}
+        {"n": n, "noise": 0.0, "width": w, "dimension": w + rng.normal() * 0.1, "gap": 10 / n + w,
+         "n_inverse_root": n**-0.5}
         for n in (1, 100)
         for w in (1, 2, 3, 4)
     ]  # fmt: skip
@@ -147,14 +148,16 @@ def test_the_commands_answer(tmp_path, small_world):
     assert rate["slope"] < 0 and len(rate["sizes"]) == len(rate["distance"])
     split = reply("split", str(tmp_path / "a.npy"), str(tmp_path / "b.npy"), "--permutations", "5")
     assert split["scaled"] > split["null_mean"]
-    found = reply("resnets", *map(str, small_world[0]), "--images", str(small_world[1]), "--no-lipschitz", "--per-class", "24")
+    found = reply(
+        "resnets", *map(str, small_world[0]), "--images", str(small_world[1]), "--no-lipschitz", "--per-class", "24"
+    )
     assert len(found["networks"]) == 2
 
 
 def test_the_bound_from_files_refuses_training_losses_unless_told(tmp_path):
-    pd.DataFrame(
-        {"layer": ["1", "output"], "dimension": [5, 3], "diameter": [2, 1], "lipschitz": [4, np.nan]}
-    ).to_csv(tmp_path / "terms.csv", index=False)
+    pd.DataFrame({"layer": ["1", "output"], "dimension": [5, 3], "diameter": [2, 1], "lipschitz": [4, np.nan]}).to_csv(
+        tmp_path / "terms.csv", index=False
+    )
     np.save(tmp_path / "losses.npy", np.full(500, 0.1))
     files = [str(tmp_path / "terms.csv"), str(tmp_path / "losses.npy")]
     found = reply("bound", *files)

@@ -18,7 +18,7 @@ def test_the_raw_slope_of_balls_is_dimension_under_another_name_and_the_excess_i
     table["score"] = -table[LOCAL]
     found = analyse_table(table, measures=[LOCAL, SLOPE, EXCESS], outcomes=["score"], n_permutations=500)
     assert found.synonyms == [(LOCAL, SLOPE)]
-    assert f"One variable under 2 names" in found.sentences[0] and SLOPE in found.sentences[0]
+    assert "One variable under 2 names" in found.sentences[0] and SLOPE in found.sentences[0]
     assert set(found.commonality["score"].total) == {LOCAL, EXCESS}  # synonyms enter once
     assert len(found.partials) == 6
 
@@ -47,7 +47,9 @@ def test_families_decide_what_is_significant():
     """Between two families everything goes with everything; that makes no synonyms."""
     rng = np.random.default_rng(0)
     family = np.repeat([0.0, 100.0], 10)
-    table = pd.DataFrame({"a": family + rng.normal(size=20), "b": family + rng.normal(size=20), "y": rng.normal(size=20)})
+    table = pd.DataFrame(
+        {"a": family + rng.normal(size=20), "b": family + rng.normal(size=20), "y": rng.normal(size=20)}
+    )
     table["family"] = np.repeat(["one", "two"], 10)
     blocked = analyse_table(table, measures=["a", "b"], outcomes=["y"], group="family", n_permutations=500)
     assert blocked.correlations.loc[0, "p"] > 0.05
