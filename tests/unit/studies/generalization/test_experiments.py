@@ -63,7 +63,7 @@ def test_experiments_refuse_what_shows_nothing():
 
 
 def test_autoencoders_of_wider_bottlenecks_have_slower_rates():
-    found = autoencoder_study(bottlenecks=(1, 3, 12), n_draws=3, steps=120)
+    found = autoencoder_study(bottlenecks=(2, 6, 24), n_draws=8, steps=120)
     at = found.networks.set_index("bottleneck")
     assert at["dimension"].is_monotonic_increasing and at["slope"].is_monotonic_increasing
     assert found.rho_distance == pytest.approx(1) and found.rho_rate == pytest.approx(1)
