@@ -43,7 +43,8 @@ class ResnetStudy:
     classes : DataFrame
         Rows of `class_profile` at the last embedding, with model, depth and the error of the class.
     relations : DataFrame
-        Dimension and distance against the error of a class, over classes with networks as groups.
+        Dimension and distance against the error of a class, over networks and classes; networks share a class, so
+        classes are the groups.
     embeddings : dict
         (model, layer) to embeddings (n, units) of all images.
     labels : array
@@ -125,9 +126,10 @@ def resnet_study(
 
     Notes
     -----
-    The training images are not needed: both halves are held out, so distances between them estimate what independent
-    samples give, and probes are fitted on one half and scored on the other. Cost: one pass of all images a network, and
-    minutes of Lipschitz bounds for the deeper ones.
+    ``layer3`` and ``flatten`` hold the same numbers here (maps are averaged over the grid), but the part after them
+    differs. The training images are not needed: both halves are held out, so distances between them estimate what
+    independent samples give, and probes are fitted on one half and scored on the other. Cost: one pass of all images a
+    network, and half a minute of Lipschitz bounds for the deeper ones.
     """
     if not weights:
         raise InputError("no files of weights are given.")

@@ -1,9 +1,13 @@
 """The table of four papers: redundancy is flagged where it is, drivers are found where they were planted."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from brainalign.cli.app import build_app
 from brainalign.errors import ChoiceError, InputError
 from brainalign.studies.generalization import PROPERTIES_OF_PAPERS, analyse_table, paper_table, planted_table
 from brainalign.studies.generalization.planted import DRIVERS, planted_embedding
@@ -97,3 +101,16 @@ def test_planted_drivers_are_recovered(capsys):
         analysis = analyse_table(found.table, measures=PROPERTIES_OF_PAPERS, outcomes=list(DRIVERS), n_permutations=500)
         with capsys.disabled():
             print(*analysis.sentences, sep="\n")
+
+
+def test_the_commands_answer(tmp_path):
+    rows().to_csv(tmp_path / "models.csv", index=False)
+    words = ["generalization", "table", str(tmp_path / "models.csv"), "--outcome", "y", "--permutations", "200"]
+    words += [word for name in ("a", "twin", "b") for word in ("--measure", name)]
+    result = CliRunner().invoke(build_app(), [*words, "--json"], prog_name="brainalign")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["synonyms"] == [["a", "twin"]]
+    assert sum(row["share"] for row in found["commonality"]) == pytest.approx(1)
+    text = CliRunner().invoke(build_app(), words, prog_name="brainalign").output
+    assert "One variable under 2 names" in text
