@@ -115,6 +115,10 @@ def resnets(
     lipschitz: Annotated[
         bool, typer.Option("--lipschitz/--no-lipschitz", help="Bound the part after each layer: minutes a network.")
     ] = True,
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", metavar="FILE", help="Write all measures by layer there (.csv), for `table` to read."),
+    ] = None,
     seed: _Seed = 0,
 ) -> Reply:
     """Measure CIFAR-10 ResNets of rising depth on images that they were not trained on.
@@ -125,6 +129,10 @@ def resnets(
 
     with bars() as progress:
         found = resnet_study(weights, images, n_per_class=per_class, lipschitz=lipschitz, seed=seed, progress=progress)
+    if table is not None:
+        from brainalign.studies.generalization.resnet_table import resnet_table
+
+        resnet_table(found).to_csv(table, index=False)
     layers, networks, related = (plain(t) for t in (found.layers, found.networks, found.relations))
     columns = ["model", "layer", "dimension", "rate_dimension", "wasserstein", "wasserstein_null", "probe_test"]
     text: list[str | Grid] = [

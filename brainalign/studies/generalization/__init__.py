@@ -9,6 +9,7 @@ from brainalign.studies.generalization.four_papers import (
 )
 from brainalign.studies.generalization.planted import Planted, planted_table
 from brainalign.studies.generalization.profiles import class_profile, layer_profile, network_profile
+from brainalign.studies.generalization.resnet_table import resnet_table
 from brainalign.studies.generalization.resnets import ResnetStudy, labelled_images, resnet_study
 from brainalign.studies.generalization.width import WidthStudy, relate_to_gap, width_study
 
@@ -29,5 +30,6 @@ __all__ = [
     "planted_table",
     "relate_to_gap",
     "resnet_study",
+    "resnet_table",
     "width_study",
 ]
