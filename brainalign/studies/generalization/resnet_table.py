@@ -27,8 +27,8 @@ def resnet_table(study: ResnetStudy) -> pd.DataFrame:
     -------
     DataFrame
         model, layer, n, the properties of `paper_table`, accuracy (of a probe on the held-out half), alignment (mean
-        debiased CKA with the last embedding of the other networks), and lipschitz (upper bound of what follows) where the
-        study has it.
+        debiased CKA with the last embedding of the other networks), and lipschitz (upper bound of what follows) where
+        the study has it.
     """
     embeddings = {key: Z for key, Z in study.embeddings.items() if key[1] not in LEFT_OUT}
     models = study.networks["model"].tolist()

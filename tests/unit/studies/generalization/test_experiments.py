@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from brainalign.cli.app import build_app
 from brainalign.errors import DatasetError, InputError, ModelError
 from brainalign.models.cifar_resnet import CifarResNet, cifar_resnet
-from brainalign.studies.generalization import autoencoder_study, relate_to_gap, resnet_study, width_study
+from brainalign.similarity import cka
+from brainalign.studies.generalization import autoencoder_study, relate_to_gap, resnet_study, resnet_table, width_study
 
 RUN = CliRunner()
 APP = build_app()
@@ -99,6 +100,14 @@ def test_resnets_are_profiled_on_held_out_halves(small_world):
     assert found.embeddings[("cifar-resnet8", "flatten")].shape == (72, 64)
     assert (found.classes["n_train"] == 12).all() and (found.classes["n_test"] == 12).all()
     assert (found.layers["probe_test"] > 0.9).any()  # colour is easily read
+    table = resnet_table(found)
+    assert len(table) == 8 and "layer3" not in set(table["layer"])
+    assert table["alignment"].between(-1, 1).all()
+    own = table.set_index(["model", "layer"])
+    one, other = (found.embeddings[(model, "flatten")] for model in found.networks["model"])
+    assert own.loc[("cifar-resnet8", "flatten"), "alignment"] == pytest.approx(cka(one, other))
+    probe = found.layers.set_index(["model", "layer"])["probe_test"]
+    assert own.loc[("cifar-resnet14", "layer1"), "accuracy"] == probe[("cifar-resnet14", "layer1")]
 
 
 def test_resnets_need_known_classes_and_a_depth(small_world, tmp_path):
