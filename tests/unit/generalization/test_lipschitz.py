@@ -16,6 +16,12 @@ from brainalign.generalization.operators import operator_norm
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def same_draws_in_any_order():
+    global RNG
+    RNG = np.random.default_rng(0)
+
+
 def images(n: int = 12, channels: int = 2, side: int = 8) -> np.ndarray:
     return RNG.normal(size=(n, channels, side, side))
 
