@@ -60,6 +60,18 @@ _HOME = {
     "SpectralVerdict": "brainalign.spectral",
     "compare_checkpoints": "brainalign.spectral",
     "compare_tasks": "brainalign.spectral",
+    # generalization
+    "BoundReport": "brainalign.generalization",
+    "LayerTerms": "brainalign.generalization",
+    "layer_terms": "brainalign.generalization",
+    "embedding_bound": "brainalign.generalization",
+    "covering_curve": "brainalign.generalization",
+    "LipschitzBounds": "brainalign.generalization",
+    "lipschitz_bounds": "brainalign.generalization",
+    "WassersteinRate": "brainalign.generalization",
+    "wasserstein_rate": "brainalign.generalization",
+    "WassersteinSplit": "brainalign.generalization",
+    "wasserstein_split": "brainalign.generalization",
     # ceilings and inference
     "Ceiling": "brainalign.stats",
     "noise_ceiling": "brainalign.stats",

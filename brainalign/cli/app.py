@@ -13,6 +13,7 @@ from brainalign.cli import (
     data,
     demo,
     doctor,
+    generalization,
     geometry,
     maps,
     models,
@@ -54,6 +55,7 @@ def build_app() -> typer.Typer:
     compare.register(app)
     geometry.register(app)
     accuracy.register(app)
+    app.add_typer(generalization.app)
     relations.register(app)
     app.add_typer(spectral.app)
     maps.register(app)

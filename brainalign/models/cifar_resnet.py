@@ -55,12 +55,13 @@ class CifarResNet(nn.Module):
             )
             for before, planes, stride in ((16, 16, 1), (16, 32, 2), (32, 64, 2))
         )
+        self.pool, self.flatten = nn.AdaptiveAvgPool2d(1), nn.Flatten()
         self.linear = nn.Linear(64, n_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = functional.relu(self.bn1(self.conv1(x)))
         x = self.layer3(self.layer2(self.layer1(x)))
-        out: torch.Tensor = self.linear(x.mean((2, 3)))
+        out: torch.Tensor = self.linear(self.flatten(self.pool(x)))
         return out
 
 

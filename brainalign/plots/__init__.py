@@ -4,6 +4,7 @@ from brainalign.plots.alignment import alignment_matrix
 from brainalign.plots.bars import score_bars
 from brainalign.plots.brain import region_map, surface_figure, volume_slices
 from brainalign.plots.curves import dimension_figure, relation_over_scales, structure_figure
+from brainalign.plots.generalization import bound_figure, measures_figure, rate_figure, width_figure
 from brainalign.plots.heat import layer_by_roi
 from brainalign.plots.leaderboard import leaderboard_figure
 from brainalign.plots.nulls import calibration_figure
@@ -20,11 +21,14 @@ __all__ = [
     "STYLE",
     "adaptation_figure",
     "alignment_matrix",
+    "bound_figure",
     "calibration_figure",
     "dimension_figure",
     "layer_by_roi",
     "leaderboard_figure",
+    "measures_figure",
     "property_scatter",
+    "rate_figure",
     "rdm_figure",
     "rdm_map",
     "region_map",
@@ -36,4 +40,5 @@ __all__ = [
     "surface_figure",
     "triangle_scatter",
     "volume_slices",
+    "width_figure",
 ]

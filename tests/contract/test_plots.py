@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from brainalign.generalization import LayerTerms, embedding_bound, wasserstein_rate
 from brainalign.geometry import dimension_curve, spectrum_exponent, structure_curve
 from brainalign.plots import PLOTS
 from brainalign.similarity import rdm
@@ -77,11 +78,19 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
     "alignment_matrix": lambda: PLOTS["alignment_matrix"](
         np.corrcoef(POINTS[:5]), ["a", "b", "c", "d", HOSTILE], families={"a": "cnn", "b": "vit"}
     ),
+    "bound_figure": lambda: PLOTS["bound_figure"](
+        embedding_bound({HOSTILE: LayerTerms(3.0, 1.0), "b": LayerTerms(2.0, 1.0)}, np.zeros(50), heldout=True)
+    ),
     "calibration_figure": lambda: PLOTS["calibration_figure"](scores(), name="roi"),
     "dimension_figure": lambda: PLOTS["dimension_figure"]({HOSTILE: CURVES}),
     "layer_by_roi": lambda: PLOTS["layer_by_roi"](scores()),
     "leaderboard_figure": lambda: PLOTS["leaderboard_figure"](board()),
+    "measures_figure": lambda: PLOTS["measures_figure"](
+        pd.DataFrame({"first": ["a", "a", "b"], "second": ["b", HOSTILE, HOSTILE], "rho": [-0.95, 0.2, np.nan]}),
+        synonyms=[("a", "b")],
+    ),
     "property_scatter": lambda: PLOTS["property_scatter"](models(), x="size", y="score", log=True),
+    "rate_figure": lambda: PLOTS["rate_figure"]({HOSTILE: wasserstein_rate(POINTS, n_draws=2)}),
     "rdm_figure": lambda: PLOTS["rdm_figure"]({HOSTILE: rdm(POINTS[:9]), "two": rdm(POINTS[9:18])}),
     "rdm_map": lambda: PLOTS["rdm_map"]({n: rdm(RNG.normal(size=(9, 6))) for n in ("a", "b", "c", HOSTILE)}),
     "region_map": lambda: PLOTS["region_map"](
@@ -99,6 +108,9 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
     "surface_figure": lambda: PLOTS["surface_figure"]([0.1, 0.2, np.nan, 0.4], None, mesh=mesh()),
     "triangle_scatter": lambda: PLOTS["triangle_scatter"](models(), columns=("size", "score", "top1")),
     "volume_slices": lambda: PLOTS["volume_slices"](volume(), background=np.zeros((6, 7, 5)), label=HOSTILE),
+    "width_figure": lambda: PLOTS["width_figure"](
+        pd.DataFrame({"width": [2, 4, 8] * 2, "gap": range(6), "n": [10] * 3 + [20] * 3}), columns=("gap",)
+    ),
 }
 FROM_SCORES = (
     "calibration_figure", "layer_by_roi", "leaderboard_figure", "property_scatter", "score_bars", "triangle_scatter"
