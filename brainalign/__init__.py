@@ -53,6 +53,25 @@ _HOME = {
     "structure_curve": "brainalign.geometry",
     "scale_pattern_similarity": "brainalign.geometry",
     "concentration": "brainalign.geometry",
+    # spectral
+    "SpectralAdapter": "brainalign.spectral",
+    "SpectralComparison": "brainalign.spectral",
+    "SpectralSharing": "brainalign.spectral",
+    "SpectralVerdict": "brainalign.spectral",
+    "compare_checkpoints": "brainalign.spectral",
+    "compare_tasks": "brainalign.spectral",
+    # generalization
+    "BoundReport": "brainalign.generalization",
+    "LayerTerms": "brainalign.generalization",
+    "layer_terms": "brainalign.generalization",
+    "embedding_bound": "brainalign.generalization",
+    "covering_curve": "brainalign.generalization",
+    "LipschitzBounds": "brainalign.generalization",
+    "lipschitz_bounds": "brainalign.generalization",
+    "WassersteinRate": "brainalign.generalization",
+    "wasserstein_rate": "brainalign.generalization",
+    "WassersteinSplit": "brainalign.generalization",
+    "wasserstein_split": "brainalign.generalization",
     # ceilings and inference
     "Ceiling": "brainalign.stats",
     "noise_ceiling": "brainalign.stats",
@@ -83,6 +102,7 @@ _HOME = {
     # across models
     "relate": "brainalign.studies",
     "contrast": "brainalign.studies",
+    "measure_accuracy": "brainalign.studies",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 import brainalign
-from brainalign.cli import compare, data, demo, doctor, geometry, maps, models, relations, results, scoring, store
+from brainalign.cli import (
+    accuracy,
+    compare,
+    data,
+    demo,
+    doctor,
+    generalization,
+    geometry,
+    maps,
+    models,
+    relations,
+    results,
+    scoring,
+    spectral,
+    store,
+)
 from brainalign.cli.command import family
 
 _SUMMARY = "How well do vision models align with visual cortex, where, and compared with what?"
@@ -39,7 +54,10 @@ def build_app() -> typer.Typer:
     scoring.register(app)
     compare.register(app)
     geometry.register(app)
+    accuracy.register(app)
+    app.add_typer(generalization.app)
     relations.register(app)
+    app.add_typer(spectral.app)
     maps.register(app)
     app.add_typer(results.app)
     results.register(app)

@@ -99,7 +99,7 @@ def check(
     app,
     "get",
     example="brainalign data get nsd ../data/nsd --subject subj01 --option sessions=[1,2] --accept-terms\n"
-    "brainalign data get nsd ../data/nsd --subject subj01 --option stimuli=true --accept-terms",
+    "brainalign data get things-fmri ../data/things --subject sub-01 --accept-terms",
 )
 def get(
     dataset: Annotated[str, typer.Argument(help="Id of a dataset, as in `data list`.")],
@@ -151,6 +151,9 @@ def ingest(
         list[str] | None,
         typer.Option("--option", metavar="NAME=VALUE", help="Option of this dataset's reader; several times."),
     ] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Read pickled files, by a reader that runs nothing of them.")
+    ] = False,
 ) -> Reply:
     """Bring a known dataset into the store.
 
@@ -159,7 +162,8 @@ def ingest(
     from brainalign.datasets import ingest as run
     from brainalign.store import open_store
 
-    report = run(dataset, root, open_store(store), subjects=subject or None, variant=variant, **settings(option))
+    options = settings(option) | ({"trust_pickle": True} if trust_pickle else {})
+    report = run(dataset, root, open_store(store), subjects=subject or None, variant=variant, **options)
     return Reply(report, [str(report)])
 
 

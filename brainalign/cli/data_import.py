@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,10 +38,13 @@ app = family("import", "A laboratory's own images, responses and RDMs into the s
     app,
     "images",
     example="brainalign data import images photos/ --set my-photos\n"
-    "brainalign data import images crops.zip --set my-crops --pattern '*.png' --groups sources.csv",
+    "brainalign data import images crops.zip --set my-crops --pattern '*.png' --groups sources.csv\n"
+    "brainalign data import images cifar.zip --set cifar --id-from path --labels folder",
 )
 def images(
-    source: Annotated[Path, typer.Argument(exists=True, help="Folder or zip of images; they stay where they are.")],
+    source: Annotated[
+        Path, typer.Argument(exists=True, help="Folder, zip or .parquet of images; they stay where they are.")
+    ],
     set_: Annotated[str, typer.Option("--set", metavar="NAME", help="Name of the stimulus set.")],
     store: StoreUrl = None,
     pattern: Annotated[str | None, typer.Option("--pattern", help="Only paths that match, as 'shown/*.png'.")] = None,
@@ -58,35 +61,49 @@ def images(
             help="Table with columns stimulus and group: stimuli that share a source stay in one fold.",
         ),
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels",
+            metavar="CSV|folder",
+            help="Classes: a table with columns stimulus and label, or 'folder' for the folder that each lies in.",
+        ),
+    ] = None,
+    videos: Annotated[
+        bool, typer.Option("--videos", help="Each folder of images is one video, its images the frames in order.")
+    ] = False,
 ) -> Reply:
     """Register images as a stimulus set.
 
     Keeps ids, hashes and average colours; every image is decoded once and stays where it is.
     """
     from brainalign.datasets.images import import_images
+    from brainalign.datasets.videos import import_videos
     from brainalign.store import open_store
 
-    table = import_images(
-        open_store(store),
-        set_,
-        source,
-        pattern=pattern,
-        id_from=id_from,
-        groups=None if groups is None else _read_groups(groups),
-    )
+    columns: dict[str, Any] = {
+        "groups": None if groups is None else _read_column(groups, "group"),
+        "labels": labels if labels in (None, "folder") else _read_column(Path(str(labels)), "label"),
+    }
+    if videos:
+        if labels == "folder":
+            raise DatasetError("the folder of a frame is its video: give the labels of videos as a table.")
+        table = import_videos(open_store(store), set_, source, pattern=pattern, **columns)
+    else:
+        table = import_images(open_store(store), set_, source, pattern=pattern, id_from=id_from, **columns)
     number = int(table["group"].nunique()) if "group" in table.columns else None
     document = {"set": set_, "n_stimuli": len(table), "n_groups": number, "stimuli": plain(table["stimulus"])}
     of_groups = "" if number is None else f" of {number} sources"
-    return Reply(document, [f"{set_}: {len(table)} images{of_groups}."])
+    return Reply(document, [f"{set_}: {len(table)} {'videos' if videos else 'images'}{of_groups}."])
 
 
-def _read_groups(path: Path) -> dict[str, str]:
+def _read_column(path: Path, column: str) -> dict[str, str]:
     import pandas as pd
 
     table = pd.read_csv(path, dtype=str)
-    if not {"stimulus", "group"} <= set(table.columns):
-        raise DatasetError(f"{path} has columns {', '.join(table.columns)}; expected stimulus and group.")
-    return dict(zip(table["stimulus"], table["group"], strict=True))
+    if not {"stimulus", column} <= set(table.columns):
+        raise DatasetError(f"{path} has columns {', '.join(table.columns)}; expected stimulus and {column}.")
+    return dict(zip(table["stimulus"], table[column], strict=True))
 
 
 @command(

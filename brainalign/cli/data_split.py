@@ -17,13 +17,17 @@ def register(app: typer.Typer) -> None:
         app,
         "split",
         example="brainalign data split nsd tau --tau 0.7\n"
-        "brainalign data split my-photos cluster --folds 4 --embedding resnet50 --name cluster-resnet",
+        "brainalign data split my-photos cluster --folds 4 --embedding resnet50 --name cluster-resnet\n"
+        "brainalign data split laion-fmri splits/shared/tau.json",
     )(split)
 
 
 def split(
     stimulus_set: Annotated[str, typer.Argument(metavar="SET", help="Stimulus set in the store.")],
-    splitter: Annotated[str, typer.Argument(metavar="RULE", help="random, source, cluster, tau or ood.")],
+    splitter: Annotated[
+        str,
+        typer.Argument(metavar="RULE", help="random, source, cluster, tau or ood; or a published split, FILE.json."),
+    ],
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Default: the rule.")] = None,
     version: Annotated[
         int, typer.Option("--version", min=1, help="A split never changes: other ids, other version.")
@@ -41,25 +45,29 @@ def split(
 ) -> Reply:
     """Make a split of a stimulus set and keep it in the store.
 
-    Benchmarks name it: ``split: tau.v1``. `data audit --split` looks for leaks across it.
+    A file in the form of LAION-fMRI's splits (variants of train_ids and test_ids) is registered as it is. Benchmarks
+    name a split: ``split: tau.v1``. `data audit --split` looks for leaks across it.
     """
-    from brainalign.datasets import make_split
+    from brainalign.datasets import import_split, make_split
     from brainalign.store import open_store
 
-    made = make_split(
-        open_store(store),
-        stimulus_set,
-        splitter,
-        name=name,
-        version=version,
-        folds=folds,
-        test_share=test_share,
-        group=group,
-        tau=tau,
-        embedding=embedding,
-        layer=layer,
-        seed=seed,
-    )
+    if splitter.endswith(".json"):
+        made = import_split(open_store(store), stimulus_set, splitter, name=name, version=version)
+    else:
+        made = make_split(
+            open_store(store),
+            stimulus_set,
+            splitter,
+            name=name,
+            version=version,
+            folds=folds,
+            test_share=test_share,
+            group=group,
+            tau=tau,
+            embedding=embedding,
+            layer=layer,
+            seed=seed,
+        )
     rows = [
         {"variant": v.variant_id, "train": len(v.train_ids), "test": len(v.test_ids), "mmd": v.mmd}
         for v in made.variants

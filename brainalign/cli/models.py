@@ -30,7 +30,7 @@ def list_(
     there = open_store(store).models()
     stored = [dict(zip(("model", "revision", "stimuli"), row, strict=True)) for row in there]
     known = [
-        {**plain(row), "embedded": sorted({stimuli for model, _, stimuli in there if model == row.name})}
+        {**plain(row), "embedded": sorted({stimuli for model, _, stimuli in there if _is_of(model, row.name)})}
         for row in list_models(source=source, match=match)
     ]
     columns = ("name", "pretrained", "training_data", "available", "embedded", "note")
@@ -41,6 +41,15 @@ def list_(
     if stored:
         text += ["", Grid.of(stored, ("model", "revision", "stimuli"), title="In the store")]
     return Reply({"models": known, "embeddings": stored}, text)
+
+
+def _is_of(model: str, name: str) -> bool:
+    """Whether an embedding's model is the one listed, with whatever weights (a file) or tower where the list has none.
+
+    >>> _is_of("timm:resnet18/w.pth", "timm:resnet18"), _is_of("timm:resnet18d", "timm:resnet18")
+    (True, False)
+    """
+    return model == name or model.startswith((f"{name}/", f"{name}#"))
 
 
 @command(

@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
         app,
         "relate",
         example="brainalign relate brainalign-results --x dimension.local.mle.k50 --y encoding.ridge.r --group family\n"
+        "brainalign relate brainalign-results --x accuracy.top1 --y encoding.ridge.r --labelled imagenet1000\n"
         "brainalign relate models.csv --x 'log(dimension)' --y accuracy --group family --covariate 'log(n_parameters)'",
     )(relate)
     command(
@@ -74,6 +75,9 @@ def relate(
     stimuli: Annotated[
         str | None, typer.Option("--stimuli", metavar="SET", help="On which the properties were measured.")
     ] = None,
+    labelled: Annotated[
+        str | None, typer.Option("--labelled", metavar="SET", help="On which the accuracies were measured.")
+    ] = None,
     table: _Also = None,
     where: Annotated[
         list[str] | None,
@@ -103,6 +107,7 @@ def relate(
         subjects=subject or None,
         benchmark=benchmark,
         stimuli=stimuli,
+        labelled=labelled,
         more=table,
         where=where or (),
         n_permutations=permutations,

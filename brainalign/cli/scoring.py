@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from brainalign.cli.command import command
 from brainalign.cli.options import Device, Model, ResultsRoot, StoreUrl
 from brainalign.cli.progress import bars
 from brainalign.cli.reply import Grid, Reply, plain
+
+if TYPE_CHECKING:
+    from brainalign.models.dry_run import EmbeddingPlan
 
 RESULTS = Path("brainalign-results")
 SHOWN = ("subject", "roi", "metric", "layer", "value", "low", "high", "ceiling", "normalised", "chance", "z", "p")
@@ -21,7 +24,8 @@ def register(app: typer.Typer) -> None:
         app,
         "embed",
         example="brainalign embed efficientnet-lite0 --stimuli macaque-v4\n"
-        "brainalign embed mypackage.mynet:build --stimuli macaque-v4 --layer 'features.*' --pooling srp:4096",
+        "brainalign embed mypackage.mynet:build --stimuli macaque-v4 --layer 'features.*' --pooling srp:4096\n"
+        "brainalign embed timm:resnet50/weights.pth --stimuli macaque-v4 --layer stages --dry-run",
     )(embed)
     command(
         app,
@@ -49,7 +53,7 @@ def embed(
         ),
     ] = None,
     pooling: Annotated[
-        str, typer.Option("--pooling", help="flatten, mean, mean-last, max, cls, patches or srp:N.")
+        str, typer.Option("--pooling", help="flatten, mean, mean-last, max, cls, patches, srp:N or pca:N.")
     ] = "mean",
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Images at a time. Default: found by timing.")
@@ -69,6 +73,15 @@ def embed(
         str | None,
         typer.Option("--preprocessing", metavar="JSON", help="In place of the network's own, as '{\"size\": 224}'."),
     ] = None,
+    fit_on: Annotated[
+        str | None, typer.Option("--fit-on", metavar="SET", help="Stimulus set that pca:N is fitted on.")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option("--precision", help="Of the forward pass: float32, bfloat16 or float16.")
+    ] = "float32",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show the layers, their shapes and what they cost.")
+    ] = False,
 ) -> Reply:
     """Run a network and keep its activations.
 
@@ -78,24 +91,39 @@ def embed(
     from brainalign.models.preprocess import read_preprocessing
     from brainalign.store import open_store
 
-    written = run(
-        model,
-        stimuli,
-        open_store(store),
-        layers=_layers(layer),
-        pooling=pooling,
-        batch_size=batch_size,
-        device=device,
-        max_memory=max_memory,
-        seed=seed,
-        progress=True,
-        dtype=dtype,
-        name=name,
-        allow_download=allow_download,
-        allow_missing=allow_missing,
-        preprocessing=None if preprocessing is None else read_preprocessing(preprocessing),
-    )
+    opened = open_store(store)
+    options: dict[str, Any] = {
+        "layers": _layers(layer),
+        "pooling": pooling,
+        "batch_size": batch_size,
+        "device": device,
+        "max_memory": max_memory,
+        "seed": seed,
+        "dtype": dtype,
+        "name": name,
+        "allow_download": allow_download,
+        "allow_missing": allow_missing,
+        "preprocessing": None if preprocessing is None else read_preprocessing(preprocessing),
+    }
+    if dry_run:
+        from brainalign.models.dry_run import plan_embedding
+
+        return _planned(plan_embedding(model, stimuli, opened, **options))
+    written = run(model, stimuli, opened, progress=True, fit_on=fit_on, precision=precision, **options)
     return Reply({"embedding": written, "stimuli": stimuli}, [written])
+
+
+def _planned(plan: EmbeddingPlan) -> Reply:
+    rows = plain(plan.layers)
+    columns = ["key", "shape", "n_features", "megabytes", "gflop", "stored"]
+    inputs = f"{plan.n_stimuli} stimuli" + (f", {plan.n_inputs} frames" if plan.n_inputs != plan.n_stimuli else "")
+    text: list[str | Grid] = [
+        f"{plan.model} on {plan.stimuli}: {inputs}",
+        Grid.of(rows, columns),
+        f"{plan.megabytes:.1f} MB in all; forward passes about {plan.seconds:.0f} s, {plan.batch_size} at a time. "
+        "Nothing was written.",
+    ]
+    return Reply(plan, text)
 
 
 def _layers(given: list[str] | None) -> int | list[str] | None:
@@ -134,8 +162,10 @@ def score(
     text += [f"{reason}" for reason in sorted({row["ceiling_reason"] for row in rows if row["ceiling_reason"]})]
     if any(row["simulated"] for row in rows):
         text.append("SIMULATED data: these are not scores against a brain.")
+    text += map(str, scored.findings)
     text += [f"result file: {path}" for path in scored.files]
-    return Reply({"rows": rows, "files": scored.files, "reused": scored.reused}, text)
+    found = {"rows": rows, "files": scored.files, "reused": scored.reused, "findings": scored.findings}
+    return Reply(found, text)
 
 
 def _shown(rows: list[dict[str, Any]], *, every_layer: bool) -> list[dict[str, Any]]:

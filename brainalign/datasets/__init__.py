@@ -39,13 +39,14 @@ from brainalign.datasets.nsd_packagings import ingest_brain_diffuser, ingest_min
 from brainalign.datasets.nsd_packagings_check import check_brain_diffuser, check_mindeye1, check_mindeye2
 from brainalign.datasets.objects92 import ingest_objects92
 from brainalign.datasets.objects92_mat import check_objects92_mat, ingest_objects92_mat
+from brainalign.datasets.open_sets import bold5000_files, god_files, laion_files, moments_files, things_files
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.room import require_room
 from brainalign.datasets.rsatoolbox_files import export_rsatoolbox, import_rsatoolbox
 from brainalign.datasets.shipped_files import check_files
 from brainalign.datasets.simulated import simulate_cortex
-from brainalign.datasets.splits import Split, list_splits, load_split, make_split
+from brainalign.datasets.splits import Split, import_split, list_splits, load_split, make_split
 from brainalign.datasets.things import check_things_fmri, ingest_things_fmri
 from brainalign.datasets.tree_report import TreeReport
 from brainalign.datasets.volumes import import_volumes
@@ -76,6 +77,7 @@ __all__ = [
     "import_rdms",
     "import_responses",
     "import_rsatoolbox",
+    "import_split",
     "import_volumes",
     "ingest",
     "list_splits",
@@ -131,9 +133,14 @@ CHECKS: dict[str, Callable[[Path], TreeReport | None]] = {
 
 
 DOWNLOADS: dict[str, Callable[..., list[Wanted]]] = {
+    "bold-moments": moments_files,
+    "bold5000": bold5000_files,
+    "god": god_files,
+    "laion-fmri": laion_files,
     "nsd": nsd_files,
     "nsd-imagery": imagery_files,
     "nsd-synthetic": synthetic_files,
+    "things-fmri": things_files,
 }
 """Which files the options of a dataset need; of all others `brainalign data get` fetches what the manifest lists."""
 
@@ -245,7 +252,7 @@ def ingest(
     subjects : sequence of str, optional
         Default: all.
     variant : str, optional
-        Default: the one that the dataset's benchmark uses.
+        Default: the reader's own; `brainalign data show` lists the variants, and which of them each benchmark takes.
     **options
         Of the dataset's reader.
 

@@ -7,47 +7,35 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
-from scipy.stats import f as f_distribution
 
 from brainalign.datasets.colour_print import colour_print
+from brainalign.datasets.image_brick import iter_recorded
 from brainalign.datasets.image_files import open_images
-from brainalign.datasets.near_duplicates import print_matrix, similar_pairs
 from brainalign.datasets.splits import load_split
 from brainalign.errors import BrainalignError, ChoiceError, near_names
 from brainalign.similarity import cka
 from brainalign.store import average_repeats
+from brainalign.store.findings import Finding, ResponseWatch, region_findings, response_findings
+from brainalign.store.leaks import LEVELS, alike, same_content, shared_stimuli
+from brainalign.store.near_duplicates import print_matrix
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from brainalign.store import Store
 
-__all__ = ["AuditReport", "Finding", "audit_dataset", "id_shift_scores", "session_effect"]
+__all__ = ["AuditReport", "Finding", "audit_dataset", "id_shift_scores"]
 
 Array = npt.NDArray[Any]
 SHIFTS = range(-3, 4)
-LEVELS = 4.0  # colour levels (of 255) within which two average-colour prints count as one picture
 COSINE = 0.99
-SESSION_P = 1e-3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; ``level`` is ``error``, ``warning`` or ``note``."""
-
-    level: str
-    check: str
-    subject: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.level}: {self.check}{f', {self.subject}' if self.subject else ''}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -135,35 +123,13 @@ def audit_dataset(
     if split is not None:
         made = [load_split(store, stimulus_set, split) for stimulus_set in filter(None, sets)]
         folds = [(variant.train_ids, variant.test_ids) for one in made for variant in one.variants]
-    findings += list(_split(folds))
+    findings += list(shared_stimuli(folds))
     for stimulus_set in filter(None, sets):
         table = store.stimuli(stimulus_set)
         findings += _alike(store, table, stimulus_set, folds, embedding, layer)
         if images:
             findings += _files(table, stimulus_set)
     return AuditReport(dataset, (*checks, "splits", "near-duplicates", *(["image files"] * images)), findings)
-
-
-def session_effect(values: Array, sessions: Sequence[Any] | Array) -> tuple[float, float]:
-    """Return the share of variance between sessions (mean over neuroids), and the p of the median F over neuroids.
-
-    A one-way analysis of variance; with stimuli spread over sessions at random the share is about
-    ``(n_sessions - 1) / (n - 1)``.
-    """
-    labels = np.unique(np.asarray(sessions).astype(str), return_inverse=True)[1]
-    counts = np.bincount(labels)
-    n, k = len(labels), len(counts)
-    centred = np.asarray(values, dtype=np.float64) - values.mean(axis=0, dtype=np.float64)
-    sums = np.zeros((k, centred.shape[1]))
-    np.add.at(sums, labels, centred)
-    between = (sums**2 / counts[:, None]).sum(axis=0)
-    total = (centred**2).sum(axis=0)
-    varies = total > 0
-    if k < 2 or n <= k or not varies.any():
-        return 0.0, 1.0
-    share = between[varies] / total[varies]
-    ratio = (share / (k - 1)) / np.maximum((1 - share) / (n - k), np.finfo(float).tiny)
-    return float(share.mean()), float(f_distribution.sf(np.median(ratio), k - 1, n - k))
 
 
 def id_shift_scores(
@@ -209,31 +175,13 @@ def _number(text: str) -> tuple[str, int] | None:
 
 
 def _responses(responses: xr.Dataset, name: str) -> Iterator[Finding]:
-    values = np.asarray(responses["response"].values)
-    constant = int((values == values[:1]).all(axis=0).sum())
-    if constant:
-        yield Finding("warning", "neuroids", name, f"{constant} of {values.shape[1]} never vary; they have no score.")
+    """Look at what stands in the store, whatever was seen when it was written."""
+    sessions = responses["session"].values if "session" in responses.coords else None
+    watch = ResponseWatch(responses.sizes["neuroid"], sessions)
+    watch.update(np.asarray(responses["response"].values))
+    yield from response_findings(watch.seen(), name)
     if "roi" in responses:
-        yield from _regions(np.asarray(responses["roi"].values), list(responses["roi"].attrs["labels"]), name)
-    if "session" in responses.coords and "presentation" in responses["session"].dims:
-        share, p = session_effect(values, responses["session"].values)
-        if p < SESSION_P:
-            yield Finding(
-                "warning", "sessions", name,
-                f"{share:.1%} of the variance lies between sessions (p {p:.1g}): standardize within sessions before "
-                "averaging, or repeats and distances measure the session.",
-            )  # fmt: skip
-
-
-def _regions(member: Array, labels: list[str], name: str) -> Iterator[Finding]:
-    seen: dict[bytes, str] = {}
-    for column, label in enumerate(labels):
-        key = np.packbits(member[:, column]).tobytes()
-        if key in seen:
-            yield Finding("warning", "regions", name, f"{seen[key]!r} and {label!r} hold the same neuroids.")
-        seen.setdefault(key, label)
-        if not member[:, column].any():
-            yield Finding("warning", "regions", name, f"{label!r} holds no neuroid.")
+        yield from region_findings(np.asarray(responses["roi"].values), list(responses["roi"].attrs["labels"]), name)
 
 
 def _id_base(
@@ -272,14 +220,6 @@ def _layer(embeddings: xr.Dataset, layer: str | None) -> str:
     return layer or keys[-1]
 
 
-def _split(folds: Sequence[tuple[Sequence[str], Sequence[str]]]) -> Iterator[Finding]:
-    for number, (train, test) in enumerate(folds):
-        both = sorted(set(train) & set(test))
-        if both:
-            message = f"fold {number}: {len(both)} stimuli are in train and in test, first {both[0]!r}."
-            yield Finding("error", "splits", "", message)
-
-
 def _alike(
     store: Store,
     table: pd.DataFrame,
@@ -290,49 +230,24 @@ def _alike(
 ) -> Iterator[Finding]:
     ids = table["stimulus"].tolist()
     if "sha256" in table.columns:
-        same = table[table["sha256"].duplicated(keep=False) & (table["sha256"].fillna("") != "")]
-        if len(same):
-            pair = same["stimulus"].tolist()[:2]
-            yield Finding(
-                "warning", "near-duplicates", stimulus_set, f"{len(same)} stimuli share a file's bytes, as {pair}."
-            )
+        yield from same_content(ids, table["sha256"].fillna("").tolist(), stimulus_set)
     if "print" in table.columns:
-        yield from _pairs(print_matrix(table["print"].fillna("").tolist()), ids, folds, stimulus_set, levels=LEVELS)
+        yield from alike(print_matrix(table["print"].fillna("").tolist()), ids, folds, stimulus_set, levels=LEVELS)
     if embedding is not None:
         found = store.embeddings(embedding, stimuli=stimulus_set)
         features = np.asarray(found[_layer(found, layer)].values)
-        yield from _pairs(features, found["stimulus"].values.tolist(), folds, stimulus_set, cosine=COSINE)
-
-
-def _pairs(
-    features: Array,
-    ids: list[str],
-    folds: Sequence[tuple[Sequence[str], Sequence[str]]],
-    stimulus_set: str,
-    *,
-    levels: float | None = None,
-    cosine: float | None = None,
-) -> Iterator[Finding]:
-    place = {name: i for i, name in enumerate(ids)}
-    how = "by average colours" if cosine is None else f"by cosine above {cosine}"
-    if not folds:
-        every = np.arange(len(ids))
-        pairs = similar_pairs(features, ids, every, every, levels=levels, cosine=cosine)
-        if pairs:
-            first = f"{pairs[0].first!r} and {pairs[0].second!r}"
-            message = f"{len(pairs)} of {len(ids)} have a near-duplicate {how}, first {first}; keep them in one fold."
-            yield Finding("note", "near-duplicates", stimulus_set, message)
-    for number, (train, test) in enumerate(folds):
-        sides = [np.array([place[i] for i in side if i in place], dtype=np.intp) for side in (test, train)]
-        pairs = similar_pairs(features, ids, *sides, levels=levels, cosine=cosine)
-        if pairs:
-            first = f"{pairs[0].first!r} (test) and {pairs[0].second!r} (train)"
-            message = f"fold {number}: {len(pairs)} test images have a near-duplicate in train {how}, first {first}."
-            yield Finding("warning", "near-duplicates", stimulus_set, message)
+        yield from alike(features, found["stimulus"].values.tolist(), folds, stimulus_set, cosine=COSINE)
 
 
 def _files(table: pd.DataFrame, stimulus_set: str) -> Iterator[Finding]:
     source = table.attrs.get("source")
+    if source and table.attrs.get("kind") == "hdf5":
+        try:
+            for _ in iter_recorded(Path(source), table):
+                pass
+        except BrainalignError as error:
+            yield Finding("error", "image files", stimulus_set, str(error))
+        return
     if not source or table.attrs.get("kind") not in ("folder", "zip") or "sha256" not in table.columns:
         return
     check, other, recoded = "image files", [], 0

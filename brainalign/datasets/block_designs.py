@@ -12,7 +12,8 @@ import numpy.typing as npt
 from brainalign.datasets.brain_images import MapStack
 from brainalign.datasets.deposit import Neuroids, count_repeats
 from brainalign.datasets.region_images import select_places
-from brainalign.datasets.time_series import block_means, find_blocks, standardize_within
+from brainalign.datasets.sessions import standardize_within
+from brainalign.datasets.time_series import block_means, find_blocks
 from brainalign.datasets.volumes import drop_missing
 from brainalign.errors import DatasetError
 

@@ -15,6 +15,7 @@ from brainalign.datasets.matrices import refuse_non_finite
 from brainalign.datasets.report import ImportReport
 from brainalign.datasets.room import require_room
 from brainalign.errors import DatasetError, InputError, near_names
+from brainalign.store.findings import region_findings, response_findings
 
 if TYPE_CHECKING:
     from brainalign.store import Store
@@ -26,6 +27,7 @@ __all__ = [
     "deposit_responses",
     "refuse_ambiguous_repeats",
     "require_known_stimuli",
+    "stored_findings",
 ]
 
 Array = npt.NDArray[Any]
@@ -99,9 +101,7 @@ def deposit_responses(
     VariantError
         If the variant is there with other options or other content.
     """
-    said = [*notes, *_equal_regions(neuroids)]
     if not isinstance(values, xr.Variable):
-        said += _constant_neuroids(values)
         refuse_non_finite(values, list(rows["stimulus"]), "neuroid", "the matrix")
         values = xr.Variable(("presentation", "neuroid"), values)
     refuse_ambiguous_repeats(rows, averaged)
@@ -117,6 +117,7 @@ def deposit_responses(
         attrs={**dict(attrs or {}), "stimulus_set": stimulus_set, "averaged": averaged},
     )
     written = store.put_responses(dataset, variant, subject, responses, options=options)
+    said = [*notes, *stored_findings(store, dataset, variant, subject)]
     counts = Counter(rows["stimulus"].tolist())
     sizes = (len(counts), values.shape[0], values.shape[1], (min(counts.values()), max(counts.values())))
     labels = tuple(neuroids.labels)
@@ -133,24 +134,13 @@ def deposit_responses(
     )
 
 
-def _constant_neuroids(values: Array) -> list[str]:
-    varies = np.zeros(values.shape[1], dtype=bool)
-    step = max(1, (64 << 20) // max(1, values.shape[1] * values.dtype.itemsize))
-    for start in range(0, len(values), step):
-        varies |= (values[start : start + step] != values[0]).any(axis=0)
-    return (
-        [f"{int((~varies).sum())} neuroids have one value throughout"] if not varies.all() and len(values) > 1 else []
-    )
-
-
-def _equal_regions(neuroids: Neuroids) -> list[str]:
-    seen: dict[bytes, str] = {}
-    found = []
-    for label, column in zip(neuroids.labels, neuroids.roi.T, strict=True):
-        same = seen.setdefault(np.packbits(column).tobytes(), label)
-        if same != label:
-            found.append(f"regions {same!r} and {label!r} hold the same neuroids")
-    return found
+def stored_findings(store: Store, dataset: str, variant: str, subject: str) -> list[str]:
+    """Return what may be wrong with responses, as seen while they were written."""
+    there = store.responses(dataset, subject, variant=variant)
+    found = list(response_findings((there.attrs.get("provenance") or {}).get("seen") or {}, subject))
+    if "roi" in there:
+        found += region_findings(np.asarray(there["roi"].values), list(there["roi"].attrs["labels"]), subject)
+    return [finding.message for finding in found]
 
 
 def averaged_reason(averaged: int | str | None) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from brainalign.datasets.remote_files import RemoteFile, RemoteFiles, open_remote
+from brainalign.datasets.remote_files import Packed, RemoteFile, RemoteFiles
+from brainalign.datasets.remote_places import open_remote
 from brainalign.datasets.room import require_free
 from brainalign.errors import ChoiceError, DatasetError, InputError
 from brainalign.manifests import load_manifest
@@ -20,11 +23,16 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file, relative to the root of the dataset; ``required`` ones must be on the server."""
+    """A file, relative to the root of the dataset; ``required`` ones must be on the server.
+
+    A path that ends in ``/`` stands for all files below it. ``origin`` is the place at the source where that is not
+    laid out as the dataset is on disk: ``<article>/<file>``, or ``<article>/<archive>!<member>``.
+    """
 
     path: str
     required: bool = True
     sha256: str | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,42 +113,61 @@ def fetch_files(
     url = source or manifest.download.url
     remote = open_remote(url, manifest.download.options if source is None else {})
     report = DownloadReport(dataset, url, str(target))
-    missing = _look(remote, wanted, Path(target), report)
-    known = {want.path: want.sha256 for want in wanted}
+    missing = _look(remote, list(_spelt_out(remote, wanted)), Path(target), report)
     total = sum(file.n_bytes for file in missing.values())
-    require_free(Path(target), sum(file.n_bytes - _size(_part(Path(target) / path)) for path, file in missing.items()))
+    require_free(Path(target), sum(_room(Path(target) / want.path, file) for want, file in missing.items()))
     done = 0
-    for path, file in missing.items():
-        for step in _fetch(remote, path, file, Path(target) / path, known[path]):
+    for want, file in missing.items():
+        for step in _fetch(remote, want, file, Path(target) / want.path):
             if progress is not None:
                 progress(dataset, done + step, total)
         done += file.n_bytes
-        report.fetched.append(path)
+        report.fetched.append(want.path)
     return DownloadReport(dataset, url, str(target), report.fetched, report.there, report.absent, total)
+
+
+def _spelt_out(remote: RemoteFiles, wanted: Sequence[Wanted]) -> Iterator[Wanted]:
+    """Put the files below a folder in the place of the folder."""
+    for want in wanted:
+        if not want.path.endswith("/"):
+            yield want
+            continue
+        place = remote.place(want.path, want.origin)
+        found = sorted(name for name in remote.below(place) if ".." not in name.split("/"))
+        if want.required and not found:
+            raise DatasetError(f"{remote.url} has nothing below {place}: is the subject spelled as released?")
+        if not found:
+            yield want  # which is then reported as absent
+        yield from (Wanted(want.path + name, origin=want.origin and want.origin + name) for name in found)
 
 
 def _look(
     remote: RemoteFiles, wanted: Sequence[Wanted], target: Path, report: DownloadReport
-) -> Mapping[str, RemoteFile]:
+) -> Mapping[Wanted, RemoteFile]:
     missing = {}
     for want in wanted:
-        file = remote.look(want.path)
+        place = remote.place(want.path, want.origin)
+        file = remote.look(place)
         if file is None and want.required:
-            raise DatasetError(
-                f"{remote.url} has no {want.path}: is the subject, session or space spelled as released?"
-            )
+            raise DatasetError(f"{remote.url} has no {place}: is the subject, session or space spelled as released?")
         if file is None:
             report.absent.append(want.path)
-        elif _size(target / want.path) == file.n_bytes:
+        elif _size(target / want.path) == file.n_bytes_on_disk:
             report.there.append(want.path)
         else:
-            missing[want.path] = file
+            missing[want] = file
     return missing
 
 
-def _fetch(remote: RemoteFiles, path: str, file: RemoteFile, place: Path, sha256: str | None) -> Iterator[int]:
+def _room(place: Path, file: RemoteFile) -> int:
+    """Return the bytes that a file still takes; a packed one stands twice while it is unpacked."""
+    return file.n_bytes - _size(_part(place)) + (file.n_bytes_on_disk if file.packed is not None else 0)
+
+
+def _fetch(remote: RemoteFiles, want: Wanted, file: RemoteFile, place: Path) -> Iterator[int]:
     """Fetch one file; yield the bytes that are there after each block."""
     place.parent.mkdir(parents=True, exist_ok=True)
+    origin = remote.place(want.path, want.origin)
     part = _part(place)
     start = _size(part)
     if start > file.n_bytes:  # of another release
@@ -149,17 +176,47 @@ def _fetch(remote: RemoteFiles, path: str, file: RemoteFile, place: Path, sha256
     with part.open("ab") as out:
         while start < file.n_bytes:
             stop = min(start + _BLOCK, file.n_bytes)
-            block = remote.read(path, start, stop)
+            block = remote.read(origin, start, stop)
             if len(block) != stop - start:
-                raise DatasetError(f"{remote.url}/{path}: {len(block)} bytes came for {stop - start}; call again.")
+                raise DatasetError(f"{remote.url}/{origin}: {len(block)} bytes came for {stop - start}; call again.")
             out.write(block)
             start = stop
             yield start
-    for name, said, whose in (("md5", file.md5, "the server"), ("sha256", sha256, "the manifest")):
+    if file.packed is not None:
+        part = _unpack(part, file.packed, f"{remote.url}/{origin}")
+    for name, said, whose in (("md5", file.md5, "the server"), ("sha256", want.sha256, "the manifest")):
         if said is not None and _hash(part, name) != said:
             part.unlink()
-            raise DatasetError(f"{remote.url}/{path} came with another {name} than {whose} states; call again.")
+            raise DatasetError(f"{remote.url}/{origin} came with another {name} than {whose} states; call again.")
     part.replace(place)
+
+
+def _unpack(part: Path, packed: Packed, what: str) -> Path:
+    """Unpack a member of a zip archive beside itself and compare size and checksum; return the unpacked file."""
+    whole = part.with_name(f"{part.name}.unpacked")
+    size = checksum = 0
+    try:
+        with part.open("rb") as stored, whole.open("wb") as out:
+            for data in _unpacked(stored, deflated=packed.deflated):
+                size, checksum = size + len(data), zlib.crc32(data, checksum)
+                out.write(data)
+    except zlib.error:
+        checksum = -1
+    part.unlink()
+    if (size, checksum) != (packed.n_bytes, packed.crc32):
+        whole.unlink()
+        raise DatasetError(f"{what} came with another checksum than the archive states; call again.")
+    return whole
+
+
+def _unpacked(stored: BinaryIO, *, deflated: bool) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS) if deflated else None
+    while block := stored.read(_BLOCK):
+        while unpacker is not None and block:
+            yield unpacker.decompress(block, _BLOCK)
+            block = unpacker.unconsumed_tail
+        if unpacker is None:
+            yield block
 
 
 def _part(place: Path) -> Path:

@@ -1,9 +1,9 @@
-"""Images as rows of one HDF5 array: described and read where they lie, never extracted."""
+"""Images as rows of one HDF5 array, of pixels or of encoded files: read where they lie, never extracted."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import pandas as pd
 from PIL import Image
 
 from brainalign.datasets.colour_print import colour_print
+from brainalign.datasets.image_decoding import decode_pixels
 from brainalign.errors import DatasetError, ImageError
 
-__all__ = ["brick_shape", "describe_brick", "iter_brick", "iter_recorded"]
+__all__ = ["brick_shape", "describe_brick", "describe_encoded", "iter_brick", "iter_recorded"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -80,6 +81,55 @@ def describe_brick(path: Path, dataset: str, *, hash_pixels: bool = True) -> pd.
     )
 
 
+def describe_encoded(path: Path, ids: Mapping[int, str]) -> pd.DataFrame:
+    """Return one row an image for images that are kept as encoded files, one a row of an HDF5 array.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file with one array, or one of the name ``images``, of variable-length bytes.
+    ids : mapping
+        Stimulus ids by row; other rows are not read.
+
+    Returns
+    -------
+    DataFrame
+        ``stimulus`` and the columns of :func:`describe_brick`.
+
+    Raises
+    ------
+    DatasetError
+        If the file is damaged, holds no such array, or fewer rows.
+    ImageError
+        If an image does not decode.
+    """
+    rows = []
+    try:
+        with h5py.File(path, "r") as file:
+            name = _encoded_name(file, path)
+            for row, stimulus in sorted(ids.items()):
+                data = np.asarray(file[name][row], dtype=np.uint8).tobytes()
+                image = decode_pixels(data, f"{name}/{row}")
+                rows.append({
+                    "stimulus": stimulus, "file": f"{name}/{row}", "bytes": len(data),
+                    "sha256": hashlib.sha256(data).hexdigest(), "print": colour_print(image),
+                    "width": image.width, "height": image.height,
+                })  # fmt: skip
+    except (OSError, ValueError, IndexError) as error:
+        raise DatasetError(f"{path} cannot be read ({error}); it is cut off or of another release.") from error
+    return pd.DataFrame(rows)
+
+
+def _encoded_name(file: Any, path: Path) -> str:
+    arrays = [name for name in file if isinstance(file[name], h5py.Dataset)]
+    encoded = [name for name in arrays if file[name].ndim == 1 and h5py.check_vlen_dtype(file[name].dtype) is not None]
+    if "images" in encoded:
+        return "images"
+    if len(encoded) != 1:
+        raise DatasetError(f"{path} holds {', '.join(arrays) or 'nothing'}; one array of encoded images was expected.")
+    return str(encoded[0])
+
+
 def iter_brick(path: Path, dataset: str) -> Iterator[Pixels]:
     """Yield the pixels of every image, shape (height, width, 3), in order of the rows."""
     n, height, width = brick_shape(path, dataset)
@@ -95,7 +145,9 @@ def iter_brick(path: Path, dataset: str) -> Iterator[Pixels]:
 
 
 def iter_recorded(path: Path, table: pd.DataFrame) -> Iterator[tuple[str, Pixels]]:
-    """Yield (stimulus, pixels) for the rows of a stimulus table whose ``file`` is ``<dataset>/<row>``.
+    """Yield (stimulus, row) for the rows of a stimulus table whose ``file`` is ``<dataset>/<row>``.
+
+    A row is pixels (height, width, 3), or the bytes (n,) of an image file.
 
     Raises
     ------

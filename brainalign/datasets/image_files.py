@@ -1,4 +1,4 @@
-"""Files of images on disk: folders and zips to read, zips to write."""
+"""Files of images on disk: folders, zips and parquet files to read, zips to write."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from brainalign.errors import DatasetError
+from brainalign.store.stimulus_files import SUFFIXES, ParquetImages, is_image_name
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
 __all__ = ["SUFFIXES", "ImageSource", "bundle_images", "folder_beside", "open_images", "write_zip"]
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-
 
 class ImageSource(Protocol):
-    """Where image bytes lie: a folder or an open zip."""
+    """Where image bytes lie: a folder, an open zip or a parquet file."""
 
     kind: str
 
@@ -39,7 +38,7 @@ class _Folder:
 
     def names(self) -> list[str]:
         files = (path.relative_to(self.root) for path in self.root.rglob("*") if path.is_file())
-        return sorted(path.as_posix() for path in files if _is_image(path.as_posix()))
+        return sorted(path.as_posix() for path in files if is_image_name(path.as_posix()))
 
     def read(self, name: str) -> bytes:
         try:
@@ -55,7 +54,7 @@ class _Zip:
         self.archive, self.path = archive, path
 
     def names(self) -> list[str]:
-        return sorted(info.filename for info in self.archive.infolist() if _is_image(info.filename))
+        return sorted(info.filename for info in self.archive.infolist() if is_image_name(info.filename))
 
     def read(self, name: str) -> bytes:
         try:
@@ -65,21 +64,44 @@ class _Zip:
             raise DatasetError(f"image {name!r} cannot be read from {self.path}: {error}") from error
 
 
+class _Parquet:
+    kind = "parquet"
+
+    def __init__(self, images: ParquetImages, path: Path) -> None:
+        self.images, self.path = images, path
+
+    def names(self) -> list[str]:
+        return self.images.names()
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self.images.read(name)
+        except (KeyError, OSError) as error:
+            raise DatasetError(f"image {name!r} cannot be read from {self.path}: {error}") from error
+
+
 @contextmanager
 def open_images(source: str | Path) -> Iterator[ImageSource]:
-    """Open a folder or a zip of images.
+    """Open a folder, a zip or a parquet file of images.
 
     Raises
     ------
     DatasetError
-        If ``source`` is neither a folder nor a readable zip.
+        If ``source`` is none of these.
     """
     path = Path(source)
     if path.is_dir():
         yield _Folder(path)
         return
     if not path.is_file():
-        raise DatasetError(f"{path} does not exist; expected a folder or a zip of images.")
+        raise DatasetError(f"{path} does not exist; expected a folder, a zip or a parquet file of images.")
+    if path.suffix == ".parquet":
+        images = ParquetImages(path)
+        try:
+            yield _Parquet(images, path)
+        finally:
+            images.close()
+        return
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
@@ -139,9 +161,3 @@ def _members_of(sources: Mapping[str, str | Path]) -> Iterator[tuple[str, bytes]
         with open_images(source) as images:
             for name in images.names():
                 yield f"{source_name}/{PurePosixPath(name).name}", images.read(name)
-
-
-def _is_image(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-    return PurePosixPath(name).suffix.lower() in SUFFIXES and not hidden

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import Image
 
 from brainalign.datasets.colour_print import colour_print
 from brainalign.datasets.image_brick import iter_recorded
+from brainalign.datasets.image_decoding import decode_pixels
 from brainalign.datasets.image_files import SUFFIXES, ImageSource, open_images
-from brainalign.errors import ChoiceError, DatasetError, ImageError, near_names
+from brainalign.errors import ChoiceError, DatasetError, near_names
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["decode_pixels", "describe_images", "import_images", "iter_images"]
+__all__ = ["describe_images", "import_images", "in_order", "iter_images"]
 
 ID_FORMS = ("stem", "name", "path")
 
@@ -35,6 +35,7 @@ def import_images(
     id_from: str = "stem",
     ids: Mapping[str, str] | Sequence[str] | None = None,
     attrs: Mapping[str, Any] | None = None,
+    labels: Mapping[str, str] | Sequence[str] | str | None = None,
 ) -> pd.DataFrame:
     """Register a folder or zip of images as a stimulus set.
 
@@ -45,7 +46,8 @@ def import_images(
     set : str
         Name of the stimulus set.
     source : path
-        Folder (searched through all levels) or zip (members in folders included) with the images.
+        Folder (searched through all levels), zip (members in folders included), or parquet file with a column of
+        image files (bytes, or structs with a field ``bytes``): there the path is ``<column>/<row>``.
     pattern : str, optional
         Shell pattern that the relative path must match, as ``"shown/*.png"``.
     groups : mapping or sequence, optional
@@ -58,12 +60,15 @@ def import_images(
         ``id_from``.
     attrs : mapping, optional
         Kept with the set (licence, citation).
+    labels : mapping, sequence or "folder", optional
+        Class of each image: by stimulus id, in order of the stimuli, or the name of the folder that it lies in.
+        Becomes column ``label``.
 
     Returns
     -------
     DataFrame
-        One row an image, in sorted order of the paths: stimulus, file, bytes, sha256, print, width, height, group
-        where given.
+        One row an image, in sorted order of the paths: stimulus, file, bytes, sha256, print, width, height, group and
+        label where given.
 
     Raises
     ------
@@ -78,7 +83,9 @@ def import_images(
     """
     table, kind = describe_images(source, pattern=pattern, id_from=id_from, ids=ids)
     if groups is not None:
-        table["group"] = _in_order(groups, list(table["stimulus"]))
+        table["group"] = in_order("groups", groups, list(table["stimulus"]))
+    if labels is not None:
+        table["label"] = _labels(labels, table)
     where = str(Path(source).resolve())
     store.put_stimuli(set, table, source=where, kind=kind, attrs=dict(attrs or {}))
     return table
@@ -113,8 +120,8 @@ def iter_images(store: Store, set: str) -> Iterator[tuple[str, Image.Image]]:
     if not source:
         raise DatasetError(f"stimulus set {set!r} has no images in this store, only ids.")
     if table.attrs.get("kind") == "hdf5":
-        for stimulus, pixels in iter_recorded(Path(source), table):
-            yield stimulus, Image.fromarray(pixels)
+        for stimulus, values in iter_recorded(Path(source), table):
+            yield stimulus, decode_pixels(values.tobytes(), stimulus) if values.ndim == 1 else Image.fromarray(values)
         return
     with open_images(source) as images:
         for row in table.itertuples():
@@ -171,17 +178,27 @@ def _refuse_duplicates(named: dict[str, str], source: str | Path) -> None:
         seen[stimulus] = file
 
 
-def _in_order(groups: Mapping[str, str] | Sequence[str], stimuli: list[str]) -> list[str]:
-    if isinstance(groups, Mapping):
-        absent = [stimulus for stimulus in stimuli if stimulus not in groups]
+def in_order(what: str, given: Mapping[str, str] | Sequence[str], stimuli: list[str]) -> list[str]:
+    """Return what is given by stimulus id, or in order, for each stimulus; raises DatasetError where it lacks one."""
+    if isinstance(given, Mapping):
+        absent = [stimulus for stimulus in stimuli if stimulus not in given]
         if absent:
-            raise DatasetError(
-                f"groups name no source for {len(absent)} of {len(stimuli)} stimuli, first {absent[0]!r}."
-            )
-        return [str(groups[stimulus]) for stimulus in stimuli]
-    if len(groups) != len(stimuli):
-        raise DatasetError(f"{len(groups)} groups were given for {len(stimuli)} stimuli.")
-    return [str(group) for group in groups]
+            raise DatasetError(f"{what} name nothing for {len(absent)} of {len(stimuli)} stimuli, first {absent[0]!r}.")
+        return [str(given[stimulus]) for stimulus in stimuli]
+    if len(given) != len(stimuli):
+        raise DatasetError(f"{len(given)} {what} were given for {len(stimuli)} stimuli.")
+    return [str(one) for one in given]
+
+
+def _labels(given: Mapping[str, str] | Sequence[str] | str, table: pd.DataFrame) -> list[str]:
+    if not isinstance(given, str):
+        return in_order("labels", given, list(table["stimulus"]))
+    if given != "folder":
+        raise ChoiceError(f"labels={given!r} is not known; give 'folder', or a label for each stimulus.")
+    found = [PurePosixPath(file).parent.name for file in table["file"]]
+    if not all(found):
+        raise DatasetError(f"{table['file'][found.index('')]!r} lies in no folder that could name its class.")
+    return found
 
 
 def _describe(data: bytes, file: str) -> dict[str, Any]:
@@ -194,20 +211,3 @@ def _describe(data: bytes, file: str) -> dict[str, Any]:
         "width": image.width,
         "height": image.height,
     }
-
-
-def decode_pixels(data: bytes, file: str) -> Image.Image:
-    """Decode the bytes of an image file, upright and in RGB; ``file`` is for the error.
-
-    Raises
-    ------
-    ImageError
-        If they do not decode.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (
-        Exception
-    ) as error:  # decoders of damaged files raise OSError, SyntaxError, ValueError, struct.error and more
-        raise ImageError(f"image {file!r} does not decode ({len(data)} bytes): {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,9 @@ def frame_dtype(path: Path) -> np.dtype[Any]:
 
 
 def without_missing(mask: Mask, paths: Sequence[Path]) -> tuple[Mask, int]:
-    """Leave out voxels without data, which are NaN in the first frame of some file; return how many these are.
+    """Leave out voxels without data, which are NaN in any frame of some file; return how many these are.
+
+    Reads every frame of files that hold floating-point numbers, one frame at a time; whole numbers have no NaN.
 
     Raises
     ------
@@ -132,7 +134,9 @@ def without_missing(mask: Mask, paths: Sequence[Path]) -> tuple[Mask, int]:
     """
     there = np.ones(mask.size, dtype=bool)
     for path in paths:
-        there &= ~np.isnan(masked_frames(path, mask, limit=1)[0])
+        frame_count(path, like=mask)
+        for values in _frames(path, mask) if frame_dtype(path).kind == "f" else ():
+            there &= ~np.isnan(values)
     inside = mask.inside.copy()
     inside[mask.inside] = there
     if not there.any():
@@ -154,22 +158,28 @@ def masked_frames(path: Path, mask: Mask, *, limit: int | None = None) -> Array:
     """
     stored = frame_count(path, like=mask)
     n = stored if limit is None else min(limit, stored)
-    data = _open(path).dataobj
+    out = np.empty((n, mask.size), dtype=frame_dtype(path))
+    for frame, values in zip(range(n), _frames(path, mask), strict=False):
+        out[frame] = values
+    return out
+
+
+def _frames(path: Path, mask: Mask) -> Iterator[Array]:
+    """Yield the voxels inside a mask of one frame after the other."""
+    data, stored = _open(path).dataobj, frame_count(path, like=mask)
     shape, dtype = mask.inside.shape, np.dtype(data.dtype)
     size = int(np.prod(shape)) * dtype.itemsize
-    out = np.empty((n, mask.size), dtype=frame_dtype(path))
+    places = np.ravel_multi_index(np.nonzero(mask.inside), shape, order="F")
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         try:
             file.seek(data.offset)
-            for frame in range(n):
+            for frame in range(stored):
                 raw = file.read(size)
                 if len(raw) < size:
                     raise DatasetError(f"{path} is cut off: it holds {frame} of {stored} frames. Fetch it again.")
-                volume = np.frombuffer(raw, dtype=dtype).reshape(shape, order="F")
-                out[frame] = apply_read_scaling(volume[mask.inside], data.slope, data.inter)
+                yield apply_read_scaling(np.frombuffer(raw, dtype=dtype)[places], data.slope, data.inter)
         except _DAMAGE as error:
             raise DatasetError(f"{path} is damaged: {error}. Fetch it again.") from error
-    return out
 
 
 def _open(path: Path) -> Any:

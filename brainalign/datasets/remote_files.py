@@ -1,29 +1,35 @@
-"""Files at a URL, read in pieces: over HTTP with nothing else installed, or on any file system that fsspec opens."""
+"""Files at a URL, read in pieces: what a place must offer, whatever it is."""
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import quote
 
-import fsspec
+__all__ = ["Packed", "RemoteFile", "RemoteFiles", "as_md5"]
 
-from brainalign.errors import DatasetError, MissingDependencyError
 
-__all__ = ["RemoteFile", "RemoteFiles", "open_remote"]
+@dataclass(frozen=True)
+class Packed:
+    """A member of an archive, fetched as it is stored there: its size and CRC-32 once it is unpacked."""
 
-_TIMEOUT = 60.0
+    n_bytes: int
+    crc32: int
+    deflated: bool
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """Size in bytes, and the MD5 of the content where the server states it."""
+    """Bytes to fetch, the MD5 of the content where the server states it, and how to unpack it if it is packed."""
 
     n_bytes: int
     md5: str | None
+    packed: Packed | None = None
+
+    @property
+    def n_bytes_on_disk(self) -> int:
+        """Size of the file once it is there."""
+        return self.n_bytes if self.packed is None else self.packed.n_bytes
 
 
 class RemoteFiles(Protocol):
@@ -32,90 +38,20 @@ class RemoteFiles(Protocol):
     @property
     def url(self) -> str: ...
 
+    def place(self, path: str, origin: str) -> str:
+        """Return where this place keeps a file: by its place on disk (``path``), or by where it came from."""
+
     def look(self, path: str) -> RemoteFile | None:
         """Return size and hash of a file; None if there is none."""
 
     def read(self, path: str, start: int, stop: int) -> bytes:
         """Return the bytes from ``start`` to before ``stop``."""
 
-
-def open_remote(url: str, options: Mapping[str, Any]) -> RemoteFiles:
-    """Open the files below a URL.
-
-    Raises
-    ------
-    MissingDependencyError
-        If fsspec needs a package for this kind of URL.
-    DatasetError
-        If fsspec does not know it.
-    """
-    if url.startswith(("http://", "https://")):
-        return _HttpFiles(url.rstrip("/"))
-    try:
-        system, base = fsspec.core.url_to_fs(url, **options)
-    except ImportError as error:
-        raise MissingDependencyError(f"{url} cannot be opened: {error}") from error
-    except (ValueError, TypeError) as error:
-        raise DatasetError(f"{url} is no URL that fsspec opens: {error}") from error
-    return _FsspecFiles(url, system, base.rstrip("/"))
+    def below(self, folder: str) -> Iterable[str]:
+        """Return the files below a folder, which ends in ``/``, relative to it."""
 
 
-def _as_md5(etag: Any) -> str | None:
+def as_md5(etag: Any) -> str | None:
     """Return an ETag if it is the MD5 of the content, as of an object that was put in one piece."""
     text = str(etag or "").strip('"').lower()
     return text if len(text) == 32 and set(text) <= set("0123456789abcdef") else None
-
-
-@dataclass(frozen=True)
-class _HttpFiles:
-    url: str
-
-    def look(self, path: str) -> RemoteFile | None:
-        try:
-            with self._open(path, method="HEAD") as answer:
-                return RemoteFile(int(answer.headers["Content-Length"]), _as_md5(answer.headers.get("ETag")))
-        except urllib.error.HTTPError as error:
-            if error.code in (403, 404):  # a bucket that may not be listed answers 403
-                return None
-            raise DatasetError(f"{self.url}/{path}: the server answers {error.code} {error.reason}.") from error
-        except (OSError, TypeError, ValueError) as error:
-            raise DatasetError(f"{self.url}/{path} does not answer: {error}") from error
-
-    def read(self, path: str, start: int, stop: int) -> bytes:
-        try:
-            with self._open(path, {"Range": f"bytes={start}-{stop - 1}"}) as answer:
-                if answer.status != 206 and start:
-                    raise DatasetError(f"{self.url} does not serve parts of files, so {path} cannot be resumed.")
-                return bytes(answer.read(stop - start))
-        except OSError as error:
-            raise DatasetError(
-                f"{self.url}/{path} broke off at byte {start}: {error}; call again to resume."
-            ) from error
-
-    def _open(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Any:
-        request = urllib.request.Request(f"{self.url}/{quote(path)}", headers=dict(headers or {}), method=method)
-        return urllib.request.urlopen(request, timeout=_TIMEOUT)
-
-
-@dataclass(frozen=True)
-class _FsspecFiles:
-    url: str
-    system: Any
-    base: str
-
-    def look(self, path: str) -> RemoteFile | None:
-        try:
-            info = self.system.info(f"{self.base}/{path}")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise DatasetError(f"{self.url}/{path} does not answer: {error}") from error
-        return RemoteFile(int(info["size"]), _as_md5(info.get("ETag")))
-
-    def read(self, path: str, start: int, stop: int) -> bytes:
-        try:
-            return bytes(self.system.cat_file(f"{self.base}/{path}", start=start, end=stop))
-        except OSError as error:
-            raise DatasetError(
-                f"{self.url}/{path} broke off at byte {start}: {error}; call again to resume."
-            ) from error

@@ -10,31 +10,27 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from scipy.spatial.distance import cdist
-from sklearn.cluster import KMeans
 
-from brainalign.datasets.near_duplicates import print_matrix
-from brainalign.encoding import make_folds
+from brainalign.datasets.split_rules import RULES, Rule, mmd, split_features
 from brainalign.errors import ChoiceError, CorruptEntryError, DatasetError, InputError, VariantError, near_names
-from brainalign.store.layout import canonical, quoted
+from brainalign.store.layout import quoted
+from brainalign.store.split_files import SPLIT_FORMAT, read_split_file, split_path, split_sha256
 
 if TYPE_CHECKING:
     from brainalign.store import Store
 
-__all__ = ["SPLITTERS", "Split", "SplitVariant", "list_splits", "load_split", "make_split", "mmd"]
+__all__ = ["SPLITTERS", "Split", "SplitVariant", "import_split", "list_splits", "load_split", "make_split", "mmd"]
 
 Array = npt.NDArray[Any]
 IndexArray = npt.NDArray[np.intp]
-FORMAT = "brainalign.split/1"
 SPLITTERS = ("random", "source", "cluster", "tau", "ood")
-MMD_LIMIT = 1000
 
 
 @dataclass(frozen=True)
@@ -159,8 +155,10 @@ def make_split(
         raise InputError(f"split name {label!r}: small letters, digits and hyphens, as 'cluster-clip'.")
     table = store.stimuli(stimulus_set)
     ids = table["stimulus"].tolist()
-    features, source = _features(store, table, stimulus_set, ids, embedding, layer, needed=splitter in SPLITTERS[2:])
-    pairs = _PAIRS[splitter](_Rule(len(ids), folds, test_share, tau, seed, features, table, group))
+    features, source = split_features(
+        store, table, stimulus_set, ids, embedding, layer, needed=splitter in SPLITTERS[2:]
+    )
+    pairs = RULES[splitter](Rule(len(ids), folds, test_share, tau, seed, features, table, group))
     used = {"random": ("folds",), "source": ("folds", "group"), "tau": ("test_share", "tau")}.get(splitter, ("folds",))
     given = {"folds": folds, "test_share": test_share, "tau": tau, "group": group}
     params = {**{key: given[key] for key in used}, "features": source, "seed": seed, "pool": len(ids)}
@@ -177,6 +175,69 @@ def make_split(
     return _kept(store, Split(label, version, stimulus_set, splitter, params, variants))
 
 
+def import_split(
+    store: Store, stimulus_set: str, path: str | Path, *, name: str | None = None, version: int = 1
+) -> Split:
+    """Register a split that others published as a JSON file, in the form of LAION-fMRI.
+
+    Parameters
+    ----------
+    store : Store
+    stimulus_set : str
+    path : path
+        ``name``, ``pool``, ``splitter``, ``params``, and ``variants`` with ``variant_id``, ``train_ids``, ``test_ids``:
+        stimulus ids, or the names of their files.
+    name : str, optional
+        Default: pool and name of the file, as ``shared-tau``.
+    version : int
+
+    Returns
+    -------
+    Split
+        With all ids of the file, also those that the set does not have.
+
+    Raises
+    ------
+    DatasetError
+        If the file is no such split, counts other ids than it says, has an id on both sides, or names fewer than two
+        stimuli of the set on a side.
+    VariantError, InputError
+        As for :func:`make_split`.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        variants = [
+            SplitVariant(str(v["variant_id"]), _as_ids(v["train_ids"]), _as_ids(v["test_ids"]))
+            for v in content["variants"]
+        ]
+        pool, own = str(content.get("pool", "")).split(" ")[0], str(content["name"])
+        params = {"file": Path(path).name, "pool": str(content.get("pool", "")), **dict(content.get("params", {}))}
+        counts = (content.get("n_train"), content.get("n_test"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{path} is no split (name, variants of train_ids and test_ids): {error!r}") from error
+    known = set(store.stimuli(stimulus_set)["stimulus"])
+    for variant in variants:
+        train, test = set(variant.train_ids), set(variant.test_ids)
+        if len(variants) == 1 and None not in counts and counts != (len(train), len(test)):
+            raise DatasetError(f"{path} says {counts} train and test ids and holds {(len(train), len(test))}.")
+        if train & test:
+            raise DatasetError(
+                f"{path}: {len(train & test)} ids are in train and in test, first {min(train & test)!r}."
+            )
+        if min(len(train & known), len(test & known)) < 2:
+            raise DatasetError(
+                f"{path}: stimulus set {stimulus_set!r} has {len(train & known)} of {len(train)} train and "
+                f"{len(test & known)} of {len(test)} test ids; its ids are such as {min(known)!r}."
+            )
+    label = re.sub(r"[^a-z0-9]+", "-", (name or f"{pool}-{own}").lower()).strip("-")
+    splitter = str(content.get("splitter", "published"))
+    return _kept(store, Split(label, version, stimulus_set, splitter, params, variants))
+
+
+def _as_ids(names: list[str]) -> list[str]:
+    return [re.sub(r"\.(?:jpe?g|png|webp)$", "", str(name), flags=re.IGNORECASE) for name in names]
+
+
 def load_split(store: Store, stimulus_set: str, key: str) -> Split:
     """Return a split by ``name.vN``.
 
@@ -188,21 +249,17 @@ def load_split(store: Store, stimulus_set: str, key: str) -> Split:
         If its content does not match its hash.
     """
     try:
-        data = store.files.read(_path(stimulus_set, key))
+        content = read_split_file(store.files, split_path(stimulus_set, key))
     except (FileNotFoundError, NotADirectoryError):
         choices = list_splits(store, stimulus_set)
         hint = near_names(key, choices) or " There is none; `data split` makes one."
         raise ChoiceError(f"stimulus set {stimulus_set!r} has no split {key!r}.{hint}") from None
     try:
-        content = json.loads(data)
         variants = [SplitVariant(**variant) for variant in content["variants"]]
         fields = {name: content[name] for name in ("name", "version", "stimulus_set", "splitter", "params", "sha256")}
-        split = Split(**{**fields, "variants": variants})
+        return Split(**{**fields, "variants": variants})
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptEntryError(f"split {key} of {stimulus_set} is damaged: {error}; make it again.") from error
-    if _hash(split) != split.sha256:
-        raise CorruptEntryError(f"split {key} of {stimulus_set} does not match its hash; make it again.")
-    return split
 
 
 def list_splits(store: Store, stimulus_set: str) -> list[str]:
@@ -211,139 +268,10 @@ def list_splits(store: Store, stimulus_set: str) -> list[str]:
     return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
 
-def mmd(a: Array, b: Array, *, limit: int = MMD_LIMIT, seed: int = 0) -> float:
-    """Squared maximum mean discrepancy between two sets of rows; about 0 if they are of one distribution.
-
-    Unbiased, with a Gaussian kernel whose width is the median distance; of each set at most ``limit`` rows, at random.
-    NaN for fewer than two rows.
-
-    Notes
-    -----
-    Gretton et al. 2012, JMLR 13:723.
-    """
-    rng = np.random.default_rng(seed)
-    a, b = (x[np.sort(rng.permutation(len(x))[:limit])].astype(np.float64) for x in (a, b))
-    m, n = len(a), len(b)
-    if min(m, n) < 2:
-        return float("nan")
-    both = np.concatenate([a, b])
-    squared = cdist(both, both, "sqeuclidean")
-    width = float(np.median(squared[np.triu_indices(m + n, 1)]))
-    kernel = np.exp(-squared / width) if width > 0 else np.ones_like(squared)
-    np.fill_diagonal(kernel, 0)
-    within = kernel[:m, :m].sum() / (m * (m - 1)) + kernel[m:, m:].sum() / (n * (n - 1))
-    return float(within - 2 * kernel[:m, m:].mean())
-
-
-@dataclass(frozen=True)
-class _Rule:
-    n: int
-    folds: int
-    test_share: float
-    tau: float
-    seed: int
-    features: Array | None
-    table: pd.DataFrame
-    group: str
-
-    def known(self) -> Array:
-        assert self.features is not None
-        return self.features
-
-    def clusters(self) -> IndexArray:
-        found = KMeans(self.folds, n_init=10, random_state=self.seed).fit_predict(self.known())
-        sizes = np.bincount(found, minlength=self.folds)
-        if sizes.min() < 2:
-            raise DatasetError(f"k-means makes clusters of {sizes.tolist()} images; ask for fewer (folds=).")
-        return np.asarray(found, dtype=np.intp)
-
-
-Pairs = list[tuple[IndexArray, IndexArray]]
-
-
-def _random(rule: _Rule) -> Pairs:
-    return make_folds(rule.n, rule.folds, seed=rule.seed)
-
-
-def _source(rule: _Rule) -> Pairs:
-    if rule.group not in rule.table.columns:
-        choices = [str(column) for column in rule.table.columns]
-        raise ChoiceError(f"the stimulus table has no column {rule.group!r}.{near_names(rule.group, choices)}")
-    return make_folds(rule.n, rule.folds, groups=rule.table[rule.group].astype(str).to_numpy(), seed=rule.seed)
-
-
-def _cluster(rule: _Rule) -> Pairs:
-    found = rule.clusters()
-    return [(np.flatnonzero(found != c), np.flatnonzero(found == c)) for c in range(rule.folds)]
-
-
-def _tau(rule: _Rule) -> Pairs:
-    order = np.random.default_rng(rule.seed).permutation(rule.n)
-    test = np.sort(order[: max(2, round(rule.test_share * rule.n))])
-    rest = np.setdiff1d(np.arange(rule.n), test)
-    centred = rule.known() - rule.known().mean(axis=0)
-    norm = np.linalg.norm(centred, axis=1, keepdims=True)
-    unit = np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 0)
-    parts = np.array_split(rest, len(rest) // 2000 + 1)
-    nearest = np.concatenate([(unit[part] @ unit[test].T).max(axis=1) for part in parts])
-    train = rest[nearest < rule.tau]
-    if len(train) < 2:
-        raise DatasetError(
-            f"tau={rule.tau}: {len(train)} images lie below this similarity to every test image; raise it."
-        )
-    return [(train, test)]
-
-
-def _ood(rule: _Rule) -> Pairs:
-    found, features = rule.clusters(), rule.known()
-    apart = [mmd(features[found != c], features[found == c], seed=rule.seed) for c in range(rule.folds)]
-    far = int(np.argmax(apart))
-    return [(np.flatnonzero(found != far), np.flatnonzero(found == far))]
-
-
-_PAIRS: dict[str, Callable[[_Rule], Pairs]] = {
-    "random": _random,
-    "source": _source,
-    "cluster": _cluster,
-    "tau": _tau,
-    "ood": _ood,
-}
-
-
-def _features(
-    store: Store,
-    table: pd.DataFrame,
-    stimulus_set: str,
-    ids: list[str],
-    embedding: str | None,
-    layer: str | None,
-    *,
-    needed: bool,
-) -> tuple[Array | None, str]:
-    if embedding is not None:
-        found = store.embeddings(embedding, stimuli=stimulus_set)
-        keys = [str(key) for key in found.data_vars]
-        if layer is not None and layer not in keys:
-            raise ChoiceError(f"{embedding} has no layer {layer!r}.{near_names(layer, keys)}")
-        key = layer or keys[-1]
-        rows = pd.Index(found["stimulus"].values).get_indexer(ids)
-        if (rows < 0).any():
-            raise DatasetError(f"{embedding} lacks {int((rows < 0).sum())} stimuli of {stimulus_set!r}; embed all.")
-        values = np.asarray(found[key].values, dtype=np.float64)[rows]
-        return values, f"{found.attrs['model']}@{found.attrs['revision']}/{key}"
-    prints = print_matrix(table["print"].fillna("").tolist()) if "print" in table.columns else None
-    if prints is None or not np.isfinite(prints).all():
-        if needed:
-            raise DatasetError(
-                f"stimulus set {stimulus_set!r} has no pictures to compare images by; import them, or name an "
-                "embedding."
-            )
-        return None, "none"
-    return prints.astype(np.float64), "8 x 8 average colours"
-
-
 def _kept(store: Store, split: Split) -> Split:
-    whole = Split(**{**{k: getattr(split, k) for k in split.__dataclass_fields__}, "sha256": _hash(split)})
+    whole = Split(
+        **{**{k: getattr(split, k) for k in split.__dataclass_fields__}, "sha256": split_sha256(asdict(split))}
+    )
     if split.key in list_splits(store, split.stimulus_set):
         there = load_split(store, split.stimulus_set, split.key)
         if there.sha256 != whole.sha256:
@@ -352,18 +280,10 @@ def _kept(store: Store, split: Split) -> Split:
                 "split never changes: give the new one another version or name."
             )
         return there
-    content = {"format": FORMAT, **asdict(whole)}
+    content = {"format": SPLIT_FORMAT, **asdict(whole)}
     data = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode()
     try:
-        store.files.publish(_path(split.stimulus_set, split.key), data, create=True)
+        store.files.publish(split_path(split.stimulus_set, split.key), data, create=True)
     except FileExistsError:
         return _kept(store, split)
     return whole
-
-
-def _path(stimulus_set: str, key: str) -> str:
-    return f"splits/{quoted(stimulus_set)}/{quoted(key)}.json"
-
-
-def _hash(split: Split) -> str:
-    return hashlib.sha256(canonical({**asdict(split), "sha256": ""})).hexdigest()

@@ -1,4 +1,4 @@
-"""Time series as responses: standardized within runs, shifted for the hemodynamic lag, averaged over a block."""
+"""Time series as responses: shifted for the hemodynamic lag, averaged over a block."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brainalign.errors import DatasetError, InputError
+from brainalign.errors import InputError
 
-__all__ = ["Block", "block_means", "find_blocks", "standardize_within"]
+__all__ = ["Block", "block_means", "find_blocks"]
 
 Array = npt.NDArray[Any]
 
@@ -25,46 +25,6 @@ class Block:
     run: Any
     start: int
     end: int
-
-
-def standardize_within(values: Array, groups: Sequence[Any] | Array, *, detrend: bool = False) -> Array:
-    """Z-score each column within each group of rows, with population standard deviations.
-
-    Parameters
-    ----------
-    values : array, shape (n_rows, n_columns)
-    groups : sequence of length n_rows
-        Session or run of each row.
-    detrend : bool
-        First take out the straight line through the rows of a group, in their order.
-
-    Returns
-    -------
-    array, shape (n_rows, n_columns), float32 for float32
-        Columns that do not vary within a group are zero there.
-
-    Raises
-    ------
-    DatasetError
-        If a group has fewer rows than can be standardized.
-    """
-    labels = np.asarray(groups)
-    out = np.empty(values.shape, dtype=values.dtype if values.dtype.kind == "f" else np.float64)
-    least = 3 if detrend else 2
-    for group in dict.fromkeys(labels.tolist()):
-        rows = np.flatnonzero(labels == group)
-        if len(rows) < least:
-            raise DatasetError(f"{group!r} has {len(rows)} rows; {least} are needed to standardize within it.")
-        block = values[rows].astype(np.float64)
-        size = np.abs(block).max(axis=0)
-        block -= block.mean(axis=0)
-        if detrend:
-            time = np.arange(len(rows)) - (len(rows) - 1) / 2
-            block -= np.outer(time, time @ block / (time @ time))
-        sd = block.std(axis=0)
-        varies = sd > 8 * np.finfo(values.dtype if values.dtype.kind == "f" else np.float64).eps * size
-        out[rows] = np.where(varies, block / np.where(varies, sd, 1.0), 0.0)
-    return out
 
 
 def find_blocks(labels: Sequence[str], runs: Sequence[Any], *, rest: str) -> list[Block]:

@@ -170,7 +170,7 @@ def _require(path: Path, trust_pickle: bool) -> None:
     if not trust_pickle:
         raise DatasetError(
             f"{path} is a pickle, and reading a pickle can run code that it holds. If you trust where it comes from, "
-            "pass trust_pickle=True (--option trust_pickle=true): it is then read by a reader that admits numbers, "
+            "pass trust_pickle=True (--trust-pickle): it is then read by a reader that admits numbers, "
             "text, containers, arrays and NIfTI images, and nothing else."
         )
 

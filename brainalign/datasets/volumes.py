@@ -15,7 +15,7 @@ from brainalign.datasets.deposit import Neuroids, averaged_reason, count_repeats
 from brainalign.datasets.matrices import PathLike, load_table
 from brainalign.datasets.region_images import read_mask, read_regions, select_places
 from brainalign.datasets.report import ImportReport
-from brainalign.datasets.time_series import standardize_within
+from brainalign.datasets.sessions import standardize_within
 from brainalign.errors import ChoiceError, DatasetError, near_names
 
 if TYPE_CHECKING:

@@ -182,6 +182,11 @@ def _explainable(
     panel: Panel, subject: Subject, used: IndexArray
 ) -> tuple[Ceiling, FloatArray | None, FloatArray | None]:
     """Share of explainable variance of each neuroid in the averaged responses, also with each block left out."""
+    if subject.repeats is None and subject.shipped is not None:
+        known = subject.shipped
+        published = np.asarray(known.value, dtype=np.float64)[used]
+        fixed = np.broadcast_to(published, (len(panel.blocks), len(used)))  # how sure it is was not published
+        return Ceiling(known.kind, published, known.n_repeats, known.source), published, fixed
     if subject.repeats is None:
         return absent_ceiling(subject, "single presentations are not known"), None, None
     repeats = type(subject.repeats)(subject.repeats.values[:, used], subject.repeats.stimuli, subject.repeats.counts)

@@ -135,7 +135,8 @@ def _write(responses: Any, rows: pd.DataFrame, quantity: str, to: str, stem: Pat
         here = responses["hemisphere"].values[at] == side
         surface = np.full(size, np.nan, dtype=np.float32)
         surface[responses["vertex"].values[at][here]] = values[here]
-        paths.append(_write_surface(surface, to, stem.with_name(f"{side}.{stem.name}"), side, str(attrs.get("space"))))
+        space = str(attrs.get("space") or attrs.get("surface"))
+        paths.append(_write_surface(surface, to, stem.with_name(f"{side}.{stem.name}"), side, space))
     return paths
 
 

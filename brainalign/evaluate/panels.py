@@ -14,9 +14,11 @@ from brainalign.benchmarks import Benchmark
 from brainalign.datasets.splits import load_split
 from brainalign.encoding import make_folds
 from brainalign.errors import BrainalignError, ChoiceError, UndefinedError, near_names
+from brainalign.evaluate.shipped_ceilings import shipped_ceiling
 from brainalign.stats import Ceiling, Repeats, as_repeats, draw_permutations, make_blocks
 from brainalign.stats.resampling import pairs_of_blocks
-from brainalign.store import Store, average_repeats, join
+from brainalign.store import Finding, Store, average_repeats, join
+from brainalign.store.join_findings import fold_findings
 
 __all__ = ["Panel", "Subject", "load_panels"]
 
@@ -31,7 +33,8 @@ class Subject:
     """Responses of one subject to the stimuli of its panel.
 
     ``rois`` maps a ROI to the columns of ``responses``, or to nothing where there are only RDMs; ``rdms`` maps it to a
-    condensed RDM. ``repeats`` holds the single presentations behind the averaged ``responses``, where known.
+    condensed RDM. ``repeats`` holds the single presentations behind the averaged ``responses``, where known;
+    ``shipped`` the ceiling that came with averaged ones.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Subject:
     repeats: Repeats | None = None
     rdms: dict[str, FloatArray] = field(default_factory=dict)
     no_ceiling: str = ""
+    shipped: Ceiling | None = None
     n_repeats: float | None = None
     simulated: bool = False
 
@@ -70,6 +74,8 @@ class Panel:
     benchmark: Benchmark
     embedding_sha256: str
     split: list[tuple[IndexArray, IndexArray]] | None = None
+    split_sha256: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
 
     @property
     def n(self) -> int:
@@ -128,15 +134,34 @@ def load_panels(embedding: str, benchmark: Benchmark, store: Store) -> list[Pane
             same = panel.embedding_sha256 == embeddings.attrs["entry_sha256"]
             if same and np.array_equal(panel.stimuli, stimuli):
                 panel.subjects.append(subject)
+                panel.findings.extend(joined.report.findings)
                 break
         else:
             groups = _groups(benchmark, store, stimulus_set, stimuli)
             sha = str(embeddings.attrs["entry_sha256"])
-            split = None
+            folds, hashes = None, {}
             if benchmark.split is not None:
-                split = load_split(store, stimulus_set, benchmark.split).folds(stimuli.tolist())
-            panels.append(Panel(stimuli, groups, joined.X, [subject], benchmark, sha, split))
+                split = load_split(store, stimulus_set, benchmark.split)
+                folds, hashes = split.folds(stimuli.tolist()), {f"{stimulus_set}/{split.key}": split.sha256}
+            panel = Panel(stimuli, groups, joined.X, [subject], benchmark, sha, folds, hashes)
+            panel.findings.extend([*joined.report.findings, *_leaks(panel, store, stimulus_set)])
+            panels.append(panel)
     return panels
+
+
+def _leaks(panel: Panel, store: Store, stimulus_set: str) -> list[Finding]:
+    """Look at the folds of encoding for images that stand on both sides."""
+    if not stimulus_set or not any(name.startswith("encoding.") for name in panel.benchmark.metrics):
+        return []
+    table = store.stimuli(stimulus_set)
+    prints = None
+    if "print" in table.columns:
+        prints = table.set_index("stimulus")["print"].reindex(panel.stimuli).fillna("").to_numpy(dtype=object)
+    try:
+        folds = [(panel.stimuli[train].tolist(), panel.stimuli[test].tolist()) for train, test in panel.folds]
+    except BrainalignError:  # folds that cannot be made are said where they are used
+        return []
+    return list(fold_findings(panel.stimuli, prints, folds, stimulus_set))
 
 
 def _chosen_subjects(benchmark: Benchmark, store: Store) -> list[str]:
@@ -184,7 +209,12 @@ def _subject(name: str, raw: Any, joined: Any, stimuli: npt.NDArray[Any], benchm
     response = np.asarray(joined["response"].values)
     rois = _rois(raw, response.shape[1], benchmark)
     repeats, reason, count = _repeats(raw, stimuli)
-    return Subject(**base, rois=rois, responses=response, repeats=repeats, no_ceiling=reason, n_repeats=count)
+    shipped = None if repeats is not None else shipped_ceiling(raw, stimuli)
+    if shipped is not None and shipped.kind is None:
+        reason, shipped = f"{reason}; {shipped.reason}", None
+    return Subject(
+        **base, rois=rois, responses=response, repeats=repeats, no_ceiling=reason, shipped=shipped, n_repeats=count
+    )
 
 
 def _rois(responses: Any, n_neuroids: int, benchmark: Benchmark) -> dict[str, IndexArray]:

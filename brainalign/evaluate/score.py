@@ -18,7 +18,7 @@ from brainalign.evaluate.panels import Panel, load_panels
 from brainalign.evaluate.similarity_cells import similarity_cells
 from brainalign.metrics import METRICS, Metric, get_metric
 from brainalign.results import Result, find_result, provenance, read_result, write_result
-from brainalign.store import Store, open_store
+from brainalign.store import Finding, Store, open_store
 
 __all__ = ["Results", "score"]
 
@@ -38,11 +38,14 @@ class Results:
         Result files, where they were written or found.
     reused : list of str
         Metrics whose result was there already, with the same inputs and parameters.
+    findings : list of Finding
+        What may be wrong with the data, as the joins have seen it; also in the provenance of the result files.
     """
 
     table: pd.DataFrame
     files: list[Path] = field(default_factory=list)
     reused: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def score(
@@ -109,7 +112,7 @@ def score(
             tables.append(_table(result))
         if path is not None:
             paths.append(path)
-    return Results(pd.concat(tables, ignore_index=True), paths, reused)
+    return Results(pd.concat(tables, ignore_index=True), paths, reused, run.findings)
 
 
 def _dataset_kinds(store: Store) -> dict[str, str]:
@@ -137,6 +140,11 @@ class _Run:
     panels: list[Panel]
     results: str | Path | None
     store: Store
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the joins found that may be wrong, each once."""
+        return list(dict.fromkeys(finding for panel in self.panels for finding in panel.findings))
 
     def find(self, metric: Metric) -> Path | None:
         if self.results is None:
@@ -203,6 +211,7 @@ class _Run:
                 "sha256": bench.sha256(),
                 "aggregation": bench.aggregation.model_dump(),
                 "groups": bench.groups,
+                "splits": {name: sha for panel in self.panels for name, sha in panel.split_sha256.items()},
                 "data": [
                     {"subject": s.name, "variant": s.variant, "entry_sha256": s.entry_sha256}
                     for panel in self.panels
@@ -214,7 +223,7 @@ class _Run:
             "passed": {"embedding": self.embedding, "benchmark": bench.id},
             "simulated": any(s.simulated for panel in self.panels for s in panel.subjects),
             "rows": rows,
-            "provenance": provenance(seed=bench.seed, seconds=seconds),
+            "provenance": {**provenance(seed=bench.seed, seconds=seconds), "findings": list(map(str, self.findings))},
         }
         return Result.model_validate(fields)
 

@@ -97,6 +97,8 @@ def similarity_cells(panel: Panel, metric: Metric, tick: Callable[[int], None] =
 def _similarity_cells(panel: Panel, metric: Metric, form: PairForm, tick: Callable[[int], None]) -> list[Cell]:
     permutations = _permutations(panel, metric)
     targets, cells = _targets(panel, metric, form)
+    if not targets:
+        return cells
     names, known = list(panel.layers), []
     size = max(1, GRAM_BUDGET // (8 * panel.n**2))
     sampling = None if form.smooth else HalfSampling(form, metric.chance, panel.n, panel.groups, panel.benchmark)

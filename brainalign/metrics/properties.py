@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from brainalign.errors import ChoiceError, InputError, UndefinedError, near_names
+from brainalign.generalization import wasserstein_rate
 from brainalign.geometry import LocalDimension, global_dimension, local_dimension
 from brainalign.metrics.representation import Number, Property, Representation
 
 __all__ = ["PROPERTIES", "Measured", "get_property", "measure"]
+
+# of the two samples whose distance is measured
+LARGEST_SAMPLE = 400
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,13 @@ def _global(estimator: str, title: str, cost: str, source: str) -> Property:
     )
 
 
+def _convergence(representation: Representation) -> Number:
+    points = representation.points
+    largest = min(len(points) // 2, LARGEST_SAMPLE)
+    found = wasserstein_rate(points, sizes=[largest // 8, largest // 4, largest // 2, largest], n_draws=5)
+    return found.dimension, found.slope_error * found.dimension**2
+
+
 def _scale(name: str, family: str, title: str, value: Callable[[Representation], float], source: str) -> Property:
     return Property(
         id=name,
@@ -166,6 +177,12 @@ def _table() -> dict[str, Property]:
         _global("pca-variance", "Components that hold 95 % of the variance", linear, "principal components"),
         _global("correlation", "Correlation dimension", "n² p", "Grassberger & Procaccia 1983"),
         _global("mst", "Growth of the shortest tree", "n² p, at most 2,000 stimuli", "Costa & Hero 2004"),
+        Property(
+            id="dimension.wasserstein", version=1, family="dimension",
+            title="Dimension by the rate at which two samples approach each other", value=_convergence,
+            cost="transports of at most 400 points, half a second in all",
+            source="Weed & Bach 2019, doi:10.3150/18-BEJ1065", params={"largest": LARGEST_SAMPLE, "n_draws": 5},
+        ),
         _scale("scale.slope", "scale", "Dimensions a decade of neighbours", lambda r: r.curve.slope, yu),
         _scale("scale.loglog-slope", "scale", "Slope of log dimension", lambda r: r.curve.loglog_slope, yu),
         _scale("scale.cv", "scale", "Relative spread of dimension over scales", lambda r: r.curve.cv, yu),

@@ -4,6 +4,7 @@ Names load on first use, so that listing models needs no torch.
 
 ==========================  =============================================================
 ``embed``                   activations of a network for a stimulus set, into the store
+``plan_embedding``          what that would hold and cost: layers, shapes, sizes, time
 ``load_network``            any way of naming a network -> :class:`Network`
 ``Network``                 a module, its preprocessing and what is known of it
 ``Preprocessing``           a declared, hashed rule from an image to the input tensor
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brainalign.models.catalogue import ModelRow, list_models
+    from brainalign.models.dry_run import EmbeddingPlan, plan_embedding
     from brainalign.models.extract import embed
     from brainalign.models.layers import probe_layers
     from brainalign.models.network import Network
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from brainalign.models.sources import load_network
 
 _HOME = {
+    "EmbeddingPlan": "dry_run",
+    "plan_embedding": "dry_run",
     "ModelRow": "catalogue",
     "Network": "network",
     "Preprocessing": "preprocess",
@@ -38,12 +42,14 @@ _HOME = {
 }
 
 __all__ = [
+    "EmbeddingPlan",
     "ModelRow",
     "Network",
     "Preprocessing",
     "embed",
     "list_models",
     "load_network",
+    "plan_embedding",
     "probe_layers",
     "select_layers",
 ]

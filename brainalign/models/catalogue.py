@@ -88,6 +88,10 @@ SOURCES: dict[str, Source] = {
     "torchscript": Source("torchscript:FILE", "torchscript_source"),
     "onnx": Source("onnx:FILE", "onnx_source", ("onnx", "onnxruntime"), "onnx"),
     "litert": Source("litert:FILE", "litert_source", ("ai_edge_litert",), "litert"),
+    "cifar-resnet": Source("cifar-resnet:FILE", "cifar_resnet", note="ResNet-20, 32, 44 … for 32x32 images"),
+    "deep-compression": Source(
+        "deep-compression:FILE", "deep_compression", ("torchvision",), note="SqueezeNet v1.0, compressed"
+    ),
     "features": Source("features:FILE", "features_source", note="npy, npz, h5, safetensors or parquet"),
 }  # fmt: skip
 

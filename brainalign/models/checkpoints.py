@@ -1,47 +1,15 @@
-"""Weights from files, without running any code in them."""
+"""Weights into networks: what does not fit is refused with its names."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from brainalign.errors import ModelError
 
-__all__ = ["load_weights", "read_weights"]
+__all__ = ["load_weights"]
 
 _SHOWN = 5
-
-
-def read_weights(file: Path) -> dict[str, torch.Tensor]:
-    """Read a checkpoint without running any code in it.
-
-    Raises
-    ------
-    ModelError
-        The file is no checkpoint, or one that only unpickling would open.
-    """
-    try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state: Any = load_file(str(file))
-        else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # the two readers raise a dozen types for one fact: the file cannot be read
-        raise ModelError(
-            f"{file} cannot be read as plain weights ({type(error).__name__}: {str(error).splitlines()[0][:200]}). "
-            "Expected .safetensors, or a state dict saved by torch.save; TorchScript archives and pickled objects "
-            "are refused."
-        ) from error
-    for wrapper in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise ModelError(f"{file} holds no state dict (names -> tensors)")
-    return {name.removeprefix("module."): value for name, value in state.items()}
 
 
 def load_weights(

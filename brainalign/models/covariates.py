@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["PUBLISHED", "TRAINING_SETS", "of_tag", "training_set"]
+__all__ = ["PUBLISHED", "TRAINING_SETS", "of_tag", "published", "training_set"]
 
 #: id -> (name, number of images or image-text pairs, source)
 TRAINING_SETS: dict[str, tuple[str, float, str]] = {
@@ -24,12 +24,39 @@ TRAINING_SETS: dict[str, tuple[str, float, str]] = {
     "yfcc15m": ("YFCC15M", 15e6, "Radford et al. 2021, arXiv:2103.00020"),
 }
 
+_VALIDATION = "ImageNet-1k validation"
+_ZERO_SHOT = "ImageNet-1k validation, zero-shot"
+_CIFAR = "CIFAR-10 test"
 _LITE = "tensorflow/tpu, models/official/efficientnet/lite/README.md"
-#: shipped name -> published top-1 on the validation images of ImageNet, and where it stands
-PUBLISHED: dict[str, tuple[float, str]] = {
-    "efficientnet-lite0": (0.751, _LITE),
-    "efficientnet-lite1": (0.767, _LITE),
-    "efficientnet-lite2": (0.776, _LITE),
+_OPEN_CLIP = "mlfoundations/open_clip, docs/PRETRAINED.md"
+_AKAMASTER = "akamaster/pytorch_resnet_cifar10, README.md"
+_SQUEEZENET = "Iandola et al. 2016, arXiv:1602.07360, table 2"
+#: id, or first 8 hex digits of the SHA-256 of a file of weights -> published top-1, on what, and where it stands
+PUBLISHED: dict[str, tuple[float, str, str]] = {
+    "efficientnet-lite0": (0.751, _VALIDATION, _LITE),
+    "efficientnet-lite1": (0.767, _VALIDATION, _LITE),
+    "efficientnet-lite2": (0.776, _VALIDATION, _LITE),
+    "12fca82f": (0.9173, _CIFAR, _AKAMASTER),
+    "d509ac18": (0.9263, _CIFAR, _AKAMASTER),
+    "014dd654": (0.9310, _CIFAR, _AKAMASTER),
+    "4bfd9763": (0.9339, _CIFAR, _AKAMASTER),
+    "e4ab6960": (0.575, _VALIDATION, _SQUEEZENET),
+    "open_clip:ViT-B-32/laion400m_e32": (0.6296, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-B-16/laion400m_e32": (0.6707, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-B-16-plus-240/laion400m_e32": (0.6921, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-L-14/laion400m_e32": (0.7277, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-B-32/laion2b_e16": (0.6562, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-B-32/laion2b_s34b_b79k": (0.666, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-L-14/laion2b_s32b_b82k": (0.753, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-H-14/laion2b_s32b_b79k": (0.780, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-g-14/laion2b_s12b_b42k": (0.766, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-L-14/datacomp_xl_s13b_b90k": (0.792, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-L-14/commonpool_xl_clip_s13b_b90k": (0.764, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-L-14/commonpool_xl_laion_s13b_b90k": (0.755, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:ViT-L-14/commonpool_xl_s13b_b90k": (0.723, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:RN50-quickgelu/yfcc15m": (0.327, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:RN101-quickgelu/yfcc15m": (0.348, _ZERO_SHOT, _OPEN_CLIP),
+    "open_clip:RN50-quickgelu/cc12m": (0.3645, _ZERO_SHOT, _OPEN_CLIP),
 }
 
 #: part of a weight tag -> (training set, objective, modality); the first that is found counts
@@ -48,6 +75,18 @@ _TAGS: tuple[tuple[str, str, str, str], ...] = (
     ("in22k", "imagenet-21k", "classification", "image"),
     ("in1k", "imagenet-1k", "classification", "image"),
 )
+
+
+def published(known: str) -> dict[str, Any]:
+    """Return the published top-1 of a network with its source; nothing where none is known.
+
+    >>> published("efficientnet-lite0")["top1"], published("mynet")
+    (0.751, {})
+    """
+    if known not in PUBLISHED:
+        return {}
+    top1, where, source = PUBLISHED[known]
+    return {"top1": top1, "top1_on": where, "top1_source": source}
 
 
 def training_set(known: str) -> dict[str, Any]:

@@ -129,6 +129,7 @@ def _network(version: int, module: Any, *, pretrained: bool) -> Network:
         },
         default_layers=_default_layers(len(module._blocks)),
         norms_after_convolutions=tuple(_norms_after_convolutions(module)),
+        trained_with=preprocessing if pretrained else None,
     )
 
 

@@ -47,6 +47,10 @@ class Engine(nn.Module, ABC):
     def content(self) -> str:
         """Text or hash that changes with whatever decides the activations, preprocessing apart."""
 
+    def count_parameters(self) -> int | None:
+        """Return the number of weights; None where it is not known."""
+        return None
+
     @contextmanager
     def observed(self, names: Sequence[str] | None, see: See) -> Iterator[None]:
         """Call ``see(name, output)`` for each of the layers of a pass; ``None``: for all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from brainalign.models.batching import Batching
 from brainalign.models.layers import Layer, first_tensor, observed
 from brainalign.models.pooling import BoundPooling
 
-__all__ = ["Forward", "at_inference"]
+__all__ = ["PRECISIONS", "Forward", "at_inference"]
+
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
@@ -51,10 +53,17 @@ class Forward:
     """Run a network on batches and keep, of each chosen layer, the pooled rows only.
 
     Pooling happens as soon as a layer has run, so the full outputs of the chosen layers are never held together.
+    ``precision``: one of `PRECISIONS`; 16-bit types run under ``torch.autocast``, pooling stays in float32.
     """
 
-    def __init__(self, module: nn.Module, plan: Mapping[str, tuple[Layer, BoundPooling]], device: torch.device) -> None:
-        self._module, self._plan, self._device = module, plan, device
+    def __init__(
+        self,
+        module: nn.Module,
+        plan: Mapping[str, tuple[Layer, BoundPooling]],
+        device: torch.device,
+        precision: str = "float32",
+    ) -> None:
+        self._module, self._plan, self._device, self._precision = module, plan, device, precision
         self._layout: str | None = None
         # several poolings of one layer: all keys of a call
         self._keys: dict[tuple[str, int], list[str]] = {}
@@ -63,7 +72,8 @@ class Forward:
 
     def run(self, images: torch.Tensor, batching: Batching) -> None:
         """Do a forward pass without keeping anything (for timing)."""
-        self._module(self._laid_out(images, batching))
+        with self._autocast():
+            self._module(self._laid_out(images, batching))
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 
@@ -83,12 +93,17 @@ class Forward:
             for key in self._keys.get((name, calls[name]), ()):
                 found[key] = self._pooled(key, output, ids)
 
-        with observed(self._module, sorted({name for name, _ in self._keys}), see):
+        with observed(self._module, sorted({name for name, _ in self._keys}), see), self._autocast():
             self._module(self._laid_out(images, batching))
         for key in self._plan:
             if key not in found:
                 raise ActivationError(f"layer {key!r} is not reached for the images from {ids[0]!r} on")
         return {key: _finite(key, found[key].cpu().numpy(), ids) for key in self._plan}
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self._precision == "float32":
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=getattr(torch, self._precision))
 
     def _laid_out(self, images: torch.Tensor, batching: Batching) -> torch.Tensor:
         if self._layout != batching.memory_format:

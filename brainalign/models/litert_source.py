@@ -45,7 +45,6 @@ def load(asked: ModelRequest) -> Network:
         engine,
         given,
         family=path.stem.split("_")[0],
-        n_parameters=engine.n_parameters,
         quantized=engine.takes_pixels,
     )
 
@@ -73,15 +72,26 @@ class LiteRTEngine(Engine):
         self.takes_pixels = self._input["dtype"] in (np.uint8, np.int8)
         details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
         operations = self._interpreter._get_ops_details()
-        written = [int(index) for operation in operations for index in operation["outputs"]]
+        written = list(dict.fromkeys(int(index) for operation in operations for index in operation["outputs"]))
+        for output in self._interpreter.get_output_details():
+            # what comes out is the last layer; a delegate writes some tensors again after it
+            if output["index"] in written:
+                written.remove(output["index"])
+                written.append(output["index"])
         kept = [details[i] for i in written if i in details and _is_real(details[i])]
         self._layers = _by_name(kept)
         constants = set(details) - set(written) - {self._input["index"]}
-        self.n_parameters = sum(int(np.prod(details[i]["shape"])) for i in constants)
+        used = {int(index) for operation in operations for index in operation["inputs"]}
+        weights = [details[i] for i in constants & used if _is_weight(details[i])]
+        self._n_parameters = sum(int(np.prod(weight["shape"])) for weight in weights)
 
     def layer_names(self) -> list[str]:
         """Names of the tensors that operations write, in the order of the graph; a second of a name gets ``:1``."""
         return list(self._layers)
+
+    def count_parameters(self) -> int:
+        """Numbers in the constants that operations read; sizes of reshapes and the like do not count."""
+        return self._n_parameters
 
     def content(self) -> str:
         """SHA-256 of the file."""
@@ -104,6 +114,11 @@ class LiteRTEngine(Engine):
         pixels = np.rint(image * 255)
         shift = 128 if self._input["dtype"] == np.int8 else 0
         return (pixels - shift).astype(self._input["dtype"])
+
+
+def _is_weight(detail: Any) -> bool:
+    scaled = len(detail["quantization_parameters"]["scales"]) > 0
+    return bool(detail["dtype"] == np.float32 or scaled) and len(detail["shape"]) > 0
 
 
 def _is_real(detail: Any) -> bool:

@@ -111,8 +111,10 @@ class Network:
         return weights_revision(self.module, self.preprocessing)
 
     @property
-    def n_parameters(self) -> int:
-        """Number of parameters; shared tensors count once."""
+    def n_parameters(self) -> int | None:
+        """Number of parameters; shared tensors count once, and None where a function hides them."""
+        if isinstance(self.module, Engine):
+            return self.module.count_parameters()
         return sum(p.numel() for p in self.module.parameters())
 
     def renamed(self, name: str) -> Network:

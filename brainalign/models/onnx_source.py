@@ -18,6 +18,7 @@ from brainalign.models.request import ModelRequest, engine_network
 
 __all__ = ["OnnxEngine", "load"]
 
+_QUANTIZED = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 
 
@@ -33,7 +34,7 @@ def load(asked: ModelRequest) -> Network:
     name = f"onnx:{path.name}"
     given = asked.required_preprocessing(name, "an ONNX file does not say what its images look like")
     engine = OnnxEngine(path)
-    return engine_network(name, engine, given, family=engine.graph_name, n_parameters=engine.n_parameters)
+    return engine_network(name, engine, given, family=engine.graph_name)
 
 
 class OnnxEngine(Engine):
@@ -54,7 +55,8 @@ class OnnxEngine(Engine):
         if len(inputs) != 1:
             raise ModelError(f"{path} takes {[value.name for value in inputs]}; a network of one image takes one input")
         self.graph_name = graph.name or path.stem
-        self.n_parameters = sum(int(np.prod(weights.dims)) for weights in graph.initializer)
+        weights = [w for w in graph.initializer if w.data_type in _FLOATS or w.data_type in _QUANTIZED]
+        self._n_parameters = sum(int(np.prod(w.dims)) for w in weights if len(w.dims))
         self._input = inputs[0].name
         dims = inputs[0].type.tensor_type.shape.dim
         self._one_by_one = bool(dims) and dims[0].dim_value == 1
@@ -65,6 +67,10 @@ class OnnxEngine(Engine):
     def layer_names(self) -> list[str]:
         """Names of the values that depend on the input, in the order of the graph."""
         return list(self._names)
+
+    def count_parameters(self) -> int:
+        """Numbers in the constants of floating-point and 8-bit type; sizes of reshapes and the like do not count."""
+        return self._n_parameters
 
     def content(self) -> str:
         """SHA-256 of the file."""
@@ -100,11 +106,12 @@ class OnnxEngine(Engine):
 
 
 def _value_names(graph: Any, given: str) -> list[str]:
-    """Outputs of nodes that depend on the input and are of a floating-point type, as far as types are known."""
+    """Floating-point values that depend on the input, as far as types are known; what comes out stands last."""
     known = {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.output)}
     moving, names = {given}, []
     for node in graph.node:
         if moving & set(node.input):
             moving.update(node.output)
             names += [name for name in node.output if name and known.get(name, _FLOATS[0]) in _FLOATS]
-    return names
+    outputs = [value.name for value in graph.output if value.name in names]
+    return [name for name in names if name not in outputs] + outputs

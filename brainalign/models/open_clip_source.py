@@ -21,12 +21,13 @@ import open_clip
 import torch
 
 from brainalign.errors import UnknownModelError, near_names
-from brainalign.models.checkpoints import load_weights, read_weights
-from brainalign.models.covariates import of_tag
+from brainalign.models.checkpoints import load_weights
+from brainalign.models.covariates import of_tag, published
 from brainalign.models.network import Network
 from brainalign.models.pooling import Tokens
 from brainalign.models.preprocess import Preprocessing
 from brainalign.models.request import ModelRequest, needs_leave
+from brainalign.weights import read_weights
 
 __all__ = ["load", "names"]
 
@@ -73,6 +74,7 @@ def load(asked: ModelRequest) -> Network:
         "source": f"open_clip:{arch}/{name}{suffix}" + (f"#seed={asked.seed}" if random else ""),
         "weights_missing": missing,
         **of_tag("" if random or file else weights),
+        **published("" if random or file or text else f"open_clip:{arch}/{weights}"),
     }
     make = _text_network if text else _image_network
     return asked.applied(make(f"open_clip:{arch}/{name}{suffix}", arch, module.eval(), attributes))

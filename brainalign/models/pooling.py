@@ -10,14 +10,18 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from brainalign.errors import ChoiceError, InputError, ShapeError, near_names
 
-__all__ = ["BoundPooling", "Pooling", "Tokens", "layer_seed", "parse_pooling"]
+__all__ = ["BoundPooling", "Components", "Pooling", "Tokens", "layer_seed", "parse_pooling"]
 
-_KINDS = ("flatten", "mean", "mean-last", "max", "cls", "patches", "srp")
-_FORMS = ("flatten", "mean", "mean-last", "max", "cls", "patches", "srp:512")
+FloatArray = npt.NDArray[np.floating[Any]]
+
+_KINDS = ("flatten", "mean", "mean-last", "max", "cls", "patches", "srp", "pca")
+_FORMS = ("flatten", "mean", "mean-last", "max", "cls", "patches", "srp:512", "pca:100")
+_REDUCTIONS = ("srp", "pca")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,25 @@ class Tokens:
     total: int
     prefix: int
     class_token: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """Principal components of a layer: ``axes`` (d, p), ``mean`` (p,), and the share of variance that they hold."""
+
+    axes: FloatArray
+    mean: FloatArray
+    share: float
+    n_stimuli: int
+
+    def scores(self, flat: FloatArray) -> FloatArray:
+        """Return the coordinates (n, d) of flattened outputs (n, p)."""
+        # one product of centred values: subtracting the mean's scores afterwards would lose digits
+        return np.ascontiguousarray((flat - self.mean) @ self.axes.T, dtype=np.float32)
+
+    def sha256(self) -> str:
+        """Hash axes and mean."""
+        return hashlib.sha256(self.axes.tobytes() + self.mean.tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -45,17 +68,25 @@ class Pooling:
     ``patches``   tokens: mean without class token and registers
     ``srp:d``     flatten, then a sparse random projection to d features (Li, Hastie & Church 2006,
                   doi:10.1145/1150402.1150436), which keeps distances in expectation
+    ``pca:d``     flatten, then the first d principal components of the declared training set, fitted in one pass
+                  (Ross et al. 2008, doi:10.1007/s11263-007-0075-7)
     ============  ============================================================================================
 
     An output (n, f) is taken as it is by ``flatten``, ``mean`` and ``mean-last``. The projection is drawn from
-    :func:`layer_seed`, so that it is the same for every batch, run and set of stimuli.
+    :func:`layer_seed`, so that it is the same for every batch, run and set of stimuli. A layer with no more than d
+    features is kept as it is by both reductions.
     """
 
     kind: str
     n_components: int | None = None
 
     def __str__(self) -> str:
-        return f"srp:{self.n_components}" if self.kind == "srp" else self.kind
+        return f"{self.kind}:{self.n_components}" if self.reduces else self.kind
+
+    @property
+    def reduces(self) -> bool:
+        """Whether it reduces the flattened output."""
+        return self.kind in _REDUCTIONS
 
     def bound(
         self, layer: str, shape: Sequence[int], *, seed: int, tokens: Tokens | None = None, channels_last: bool = False
@@ -94,13 +125,13 @@ def parse_pooling(text: str) -> Pooling:
     kind, _, argument = text.partition(":")
     if kind not in _KINDS:
         raise ChoiceError(f"unknown pooling {text!r}." + near_names(kind, _FORMS))
-    if kind != "srp":
+    if kind not in _REDUCTIONS:
         if argument:
             raise InputError(f"pooling {kind!r} takes no argument (got {text!r})")
         return Pooling(kind)
     if not argument.isdecimal() or int(argument) < 1:
-        raise InputError(f"a random projection needs its number of features, as in 'srp:512' (got {text!r})")
-    return Pooling("srp", int(argument))
+        raise InputError(f"a reduction needs its number of features, as in '{kind}:100' (got {text!r})")
+    return Pooling(kind, int(argument))
 
 
 def layer_seed(seed: int, layer: str) -> int:
@@ -122,6 +153,7 @@ class BoundPooling:
     seed: int
     prefix: int = 0
     maps_last: bool = False
+    components: Components | None = None
 
     @property
     def n_features(self) -> int:
@@ -156,6 +188,10 @@ class BoundPooling:
         flat = values.reshape(values.shape[0], -1)
         if not self.projects:
             return flat
+        if self.rule.kind == "pca":
+            if self.components is None:
+                raise InputError(f"the principal components of layer {self.layer!r} are not fitted")
+            return torch.from_numpy(self.components.scores(flat.cpu().numpy()))
         projected = self._projection @ flat.cpu().numpy().T
         return torch.from_numpy(np.ascontiguousarray(projected.T))
 

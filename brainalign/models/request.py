@@ -74,12 +74,12 @@ class ModelRequest:
         return network.prepared(transform, description)
 
 
-def engine_network(name: str, engine: Engine, given: Given, *, family: str, n_parameters: int, **more: Any) -> Network:
+def engine_network(name: str, engine: Engine, given: Given, *, family: str, **more: Any) -> Network:
     """Return the network of a file that holds a compiled graph, of whose training nothing is known."""
     transform, description = described_transform(given, model=name)
     attributes = {
         "family": family,
-        "n_parameters": n_parameters,
+        "n_parameters": engine.count_parameters(),
         "pretrained": None,
         "training_data": None,
         "source": name,

@@ -11,6 +11,7 @@ from brainalign.models.layers import Layer
 __all__ = ["PRESETS", "layer_named", "select_layers"]
 
 PRESETS = ("blocks", "stages", "last")
+_WHOLE = "output"
 
 
 def select_layers(
@@ -26,7 +27,8 @@ def select_layers(
         ``None``: ``default``, else six spread evenly over depth. A number: so many, spread evenly, the last included.
         Else names, patterns (``"blocks.*"``; ``*`` spans dots), places (``"depth:0.5"``) or presets, one or several.
         Presets: ``"blocks"`` (all repeated units), ``"stages"`` (the last layer at each size), ``"last"`` (the last
-        block, else the last layer of the trunk); they go before a submodule of the same name.
+        block, else the last layer of the trunk); they go before a submodule of the same name. ``"output"`` is what
+        the network gives in the end, also where a compiled graph calls it otherwise.
 
     Raises
     ------
@@ -64,6 +66,8 @@ def _matching(probed: Sequence[Layer], name: str) -> list[Layer]:
     exact = layer_named(probed, name)
     if exact is not None:
         return [exact]
+    if name == _WHOLE and probed and not probed[-1].problem:
+        return [probed[-1]]
     if name.startswith("depth:"):
         return [_at_depth(probed, name)]
     usable = [layer for layer in probed if not layer.problem]

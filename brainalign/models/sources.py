@@ -11,7 +11,7 @@ from torch import nn
 
 from brainalign.errors import InputError, MissingDependencyError, ModelError, UnknownModelError, near_names
 from brainalign.models.catalogue import SHIPPED, SOURCES
-from brainalign.models.covariates import PUBLISHED, training_set
+from brainalign.models.covariates import published, training_set
 from brainalign.models.network import Given, Network
 from brainalign.models.request import ModelRequest
 from brainalign.models.torch_factory import from_factory, from_function, from_module
@@ -88,10 +88,9 @@ def load_network(
 
 def _shipped(model: str, preprocessing: Given | None) -> Network:
     network = from_factory(SHIPPED[model].spec, preprocessing=preprocessing).renamed(model)
-    if model not in PUBLISHED:
+    if not published(model):
         return network
-    top1, where = PUBLISHED[model]
-    known = {"top1": top1, "top1_on": "ImageNet-1k validation", "top1_source": where, **training_set("imagenet-1k")}
+    known = {**published(model), **training_set("imagenet-1k")}
     return network.described({**known, "objective": "classification", "modality": "image"})
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from brainalign.errors import ChoiceError, DatasetError, ImageError
+from brainalign.store.stimulus_files import ParquetImages, frame_names
 
 __all__ = ["StimulusReader", "decode_image", "to_rgb"]
 
@@ -27,8 +28,11 @@ class StimulusReader:
     ----------
     table
         ``Store.stimuli(set)``: columns ``stimulus``, ``file`` and ``sha256``; ``attrs`` hold ``source`` (a path) and
-        ``kind``: ``folder`` (``file`` is relative to it), ``zip`` (a member) or ``hdf5`` (``<dataset>/<row>``: uint8
-        pixels (height, width, 3) or (height, width); the hash is that of these bytes).
+        ``kind``: ``folder`` (``file`` is relative to it), ``zip`` (a member), ``hdf5`` (``<dataset>/<row>``: uint8
+        pixels (height, width, 3) or (height, width), or the bytes of an image file; the hash is that of these bytes)
+        or ``parquet``
+        (``<column>/<row>``: image files as bytes). In a folder or a zip a ``file`` that ends in ``/`` is a video: its
+        images are the frames, in the order of their names, and the hash is that of their bytes one after another.
     images
         False: only ids and captions are wanted, and no source is opened.
 
@@ -44,7 +48,10 @@ class StimulusReader:
         self.stimulus_set = stimulus_set
         self.ids = [str(s) for s in table["stimulus"]]
         self._files = [str(f) for f in table["file"]] if "file" in table else []
-        self._sha256 = list(table["sha256"]) if "sha256" in table else [None] * len(self.ids)
+        given = list(table["sha256"]) if "sha256" in table else [""] * len(self.ids)
+        self.hashes = [sha if isinstance(sha, str) else "" for sha in given]
+        self.has_videos = images and any(file.endswith("/") for file in self._files)
+        self._frames: dict[int, list[str]] = {}
         self._captions = next((list(table[c]) for c in CAPTIONS if c in table), None)
         opened: tuple[str, Any] = _open_source(table.attrs, stimulus_set) if images else ("", None)
         self._kind, self._open = opened
@@ -61,10 +68,10 @@ class StimulusReader:
         if hasattr(self._open, "close"):
             self._open.close()
 
-    def item(self, row: int, takes: str) -> Any:
-        """Return what a network takes of a stimulus: its ``image``, its ``text`` or its ``id``."""
+    def item(self, row: int, takes: str, frame: int = 0) -> Any:
+        """Return what a network takes of a stimulus: its ``image`` (or a frame), its ``text`` or its ``id``."""
         if takes == "image":
-            return self.image(row)
+            return self.image(row, frame)
         return self.ids[row] if takes == "id" else self.caption(row)
 
     def caption(self, row: int) -> str:
@@ -85,28 +92,60 @@ class StimulusReader:
             raise DatasetError(f"stimulus {self.ids[row]!r} of {self.stimulus_set!r} has no caption ({text!r})")
         return text
 
-    def image(self, row: int) -> Image.Image:
-        """Return one image, upright and in RGB."""
+    def n_frames(self, row: int) -> int:
+        """Return the number of frames of a stimulus: 1 of an image.
+
+        Raises
+        ------
+        DatasetError
+            A video without frames, or with other bytes than when it was recorded.
+        """
+        if not self._files[row].endswith("/"):
+            return 1
+        if row not in self._frames:
+            names = frame_names(self._kind, self._open, self._files[row])
+            if not names:
+                raise DatasetError(f"video {self._name(row)} has no frames; expected images in that folder")
+            if self.hashes[row]:
+                digest = hashlib.sha256()
+                for name in names:
+                    digest.update(self._bytes(row, name))
+                self._same(row, digest.hexdigest())
+            self._frames[row] = names
+        return len(self._frames[row])
+
+    def image(self, row: int, frame: int = 0) -> Image.Image:
+        """Return one image, or one frame of a video, upright and in RGB."""
         if self._kind == "hdf5":
-            return Image.fromarray(self._pixels(row)).convert("RGB")
-        return decode_image(self._checked(row, self._bytes(row)), name=self._name(row))
+            found = self._pixels(row)
+            if found.ndim == 1:
+                return decode_image(found.tobytes(), name=self._name(row))
+            return Image.fromarray(found).convert("RGB")
+        if self._files[row].endswith("/"):
+            self.n_frames(row)
+            file = self._frames[row][frame]
+            return decode_image(self._bytes(row, file), name=f"{self._name(row)}, frame {file.rpartition('/')[2]}")
+        return decode_image(self._checked(row, self._bytes(row, self._files[row])), name=self._name(row))
 
     def _name(self, row: int) -> str:
         return f"{self.ids[row]!r} ({self._files[row]} in {self.stimulus_set!r})"
 
     def _checked(self, row: int, data: bytes) -> bytes:
-        recorded = self._sha256[row]
-        if isinstance(recorded, str) and recorded and hashlib.sha256(data).hexdigest() != recorded:
+        if self.hashes[row]:
+            self._same(row, hashlib.sha256(data).hexdigest())
+        return data
+
+    def _same(self, row: int, found: str) -> None:
+        recorded = self.hashes[row]
+        if found != recorded:
             raise DatasetError(
                 f"stimulus {self._name(row)} has other bytes than when it was recorded (sha256 {recorded[:12]}…): "
                 "restore the file, or record the images as a new stimulus set"
             )
-        return data
 
-    def _bytes(self, row: int) -> bytes:
-        file = self._files[row]
+    def _bytes(self, row: int, file: str) -> bytes:
         try:
-            if self._kind == "zip":
+            if self._kind in ("zip", "parquet"):
                 return bytes(self._open.read(file))
             path = self._open / file
             if not path.resolve().is_relative_to(self._open.resolve()):
@@ -123,9 +162,9 @@ class StimulusReader:
             pixels = np.asarray(self._open[dataset][int(index)])
         except (KeyError, ValueError, IndexError, OSError) as error:
             raise DatasetError(f"stimulus {self._name(row)} is not in its HDF5 file: {error}") from error
-        if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        if pixels.dtype != np.uint8 or pixels.ndim not in (1, 2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
             raise ImageError(
-                f"stimulus {self._name(row)} must be uint8 (height, width, 3) or (height, width), "
+                f"stimulus {self._name(row)} must be uint8 (height, width, 3), (height, width) or the bytes of a file, "
                 f"got {pixels.dtype} {pixels.shape}"
             )
         self._checked(row, pixels.tobytes())
@@ -156,7 +195,11 @@ def _open_source(attrs: Any, stimulus_set: str) -> tuple[str, Any]:
             return kind, h5py.File(path, "r")
         except OSError as error:
             raise DatasetError(f"{path} is not an HDF5 file: {error}") from error
-    raise ChoiceError(f"stimulus set {stimulus_set!r} has images of unknown kind {kind!r}: folder, zip or hdf5")
+    if kind == "parquet":
+        return kind, ParquetImages(path)
+    raise ChoiceError(
+        f"stimulus set {stimulus_set!r} has images of unknown kind {kind!r}: folder, zip, hdf5 or parquet"
+    )
 
 
 def decode_image(data: bytes, *, name: str) -> Image.Image:

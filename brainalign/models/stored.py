@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from brainalign.errors import EntryNotFoundError, InputError
+from brainalign.errors import EntryNotFoundError, InputError, ModelError
 from brainalign.models.batching import Batching
+from brainalign.models.check_image import Seen, differences
 from brainalign.store import Store
 
 __all__ = ["Stored", "read_stored"]
@@ -26,7 +27,10 @@ class Stored:
     fits: bool
     batching: Batching | None
     fold_norms: bool
+    precision: str
     requests: tuple[dict[str, Any], ...]
+    fit_on: str | None = None
+    check_image: dict[str, Any] | None = None
 
     def refuse_other_dtype(self, dtype: str) -> None:
         """Raise InputError if the entry is kept in another type: one entry has one type."""
@@ -34,6 +38,35 @@ class Stored:
             raise InputError(
                 f"the embedding is stored as {self.dtype}, and {dtype} was asked for: pass dtype={self.dtype!r}, "
                 "or keep this one under another name="
+            )
+
+    def refuse_other_precision(self, precision: str) -> None:
+        """Raise InputError if the entry was computed in another precision: its layers belong to one forward pass."""
+        if precision != self.precision:
+            raise InputError(
+                f"the embedding was computed in {self.precision}, and {precision} was asked for: pass "
+                f"precision={self.precision!r}, or keep this one under another name="
+            )
+
+    def refuse_other_training_set(self, fit_on: str | None) -> str | None:
+        """Return the training set of the components that are there, else ``fit_on``; another is refused."""
+        if self.fit_on is not None and fit_on not in (None, self.fit_on):
+            raise InputError(
+                f"the components of this embedding were fitted on {self.fit_on!r}, and {fit_on!r} was asked for: keep "
+                "this one under another name="
+            )
+        return self.fit_on or fit_on
+
+    def refuse_other_pixels(self, seen: Seen | None) -> None:
+        """Raise ModelError if the preprocessing does something else than when the entry was made."""
+        if self.check_image is None or seen is None:
+            return
+        colours, place = differences(seen, Seen.of(self.check_image))
+        if colours or place:
+            raise ModelError(
+                "the preprocessing has the description of before, but makes something else of a check image: "
+                + "; ".join([*colours, *place])
+                + ". Describe it anew, or keep this embedding under another name="
             )
 
 
@@ -58,7 +91,10 @@ def read_stored(store: Store, model: str, revision: str, stimuli: str) -> Stored
         fits=_same_rows(there, store.stimuli(stimuli)),
         batching=Batching(int(extraction["batch_size"]), str(extraction["memory_format"])),
         fold_norms=bool(extraction.get("fold_norms", False)),
+        precision=str(extraction.get("precision", "float32")),
         requests=tuple(there.attrs.get("provenance", {}).get("requests", ())),
+        fit_on=next((str(f["stimuli"]) for key in keys if (f := there[key].attrs.get("fitted_on"))), None),
+        check_image=extraction.get("check_image"),
     )
 
 

@@ -2,49 +2,63 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from brainalign.errors import ActivationError, InputError, ModelError, NonFiniteError
 from brainalign.models.batching import Batching, image_bytes, largest_batch, settle
+from brainalign.models.check_image import see_preprocessing
+from brainalign.models.feeding import batches, network_input, stacked
+from brainalign.models.fitting import Plan, TrainingSet, fit_components, needs_fit, refuse_overlap
 from brainalign.models.folding import folded
 from brainalign.models.forward import Forward
 from brainalign.models.layers import Layer, probe_layers
 from brainalign.models.network import Network
+from brainalign.models.out_of_memory import Halving
 from brainalign.models.pooling import BoundPooling, Pooling, layer_seed, parse_pooling
+from brainalign.models.recording import attributes_of, layer_specs, provenance_of
 from brainalign.models.selection import layer_named, select_layers
 from brainalign.models.stimuli_reader import StimulusReader
 from brainalign.models.stored import Stored
-from brainalign.store import LayerSpec, Store
+from brainalign.store import Store
 
 __all__ = ["Extraction"]
 
 _CHUNK_ROWS = 256  # what an interruption can cost
-_DECODERS = 2
-Plan = dict[str, tuple[Layer, BoundPooling]]
 
 
 class Extraction:
     """The steps of one extraction, which share the network, the images and the plan."""
 
-    def __init__(self, network: Network, reader: StimulusReader, device: torch.device, stored: Stored | None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        reader: StimulusReader,
+        device: torch.device,
+        stored: Stored | None,
+    ) -> None:
         self.network, self.reader, self.device, self.stored = network, reader, device, stored
-        self.plan: Plan = {}
+        self.plan: dict[str, tuple[Layer, BoundPooling]] = {}
+        self.training: TrainingSet | None = None
         self.fold_norms = False
+        self.precision = "float32"
         rows = [i % len(reader) for i in range(3)]
-        self._first = _stack([self._input(row) for row in rows], [reader.ids[row] for row in rows]).to(device)
+        inputs = [network_input(network, reader, row) for row in rows]
+        self.first = stacked(inputs, [reader.ids[row] for row in rows]).to(device)
+        self.seen = see_preprocessing(network.preprocess) if network.takes == "image" else None
+        if stored is not None:
+            stored.refuse_other_pixels(self.seen)
 
     def choose(self, request: Mapping[str, Any]) -> None:
         """Probe the network and plan the layers: those asked for, and those that the entry holds already."""
         try:
-            self.probed = probe_layers(self.network.module, self._first)
+            self.probed = probe_layers(self.network.module, self.first)
         except RuntimeError as error:
-            shape = tuple(self._first.shape[1:])
+            shape = tuple(self.first.shape[1:])
             raise ModelError(f"{self.network.id!r} does not run on images of shape {shape}: {error}") from error
         rule = parse_pooling(request["pooling"])
         asked = select_layers(self.probed, request["layers"])
@@ -58,7 +72,8 @@ class Extraction:
                 layer.name, layer.shape, seed=drawn, tokens=self.network.tokens, channels_last=layer.channels_last
             )
             key = f"{layer.name}|{pooling_rule}"
-            if bound.projects and key in self.plan and self.plan[key][1].seed != drawn:
+            random = bound.projects and pooling_rule.kind == "srp"
+            if random and key in self.plan and self.plan[key][1].seed != drawn:
                 raise InputError(
                     f"{key!r} is stored with another random projection: use the seed of before, or another name="
                 )
@@ -75,128 +90,95 @@ class Extraction:
     def batch(self, asked: int | None, max_memory: int) -> None:
         """Settle how many images go into a forward pass."""
         features = sum(pooling.n_features for _, pooling in self.plan.values())
-        limit = largest_batch(self.network.module, image_bytes(self.probed, self._first[0], features), max_memory)
+        limit = largest_batch(self.network.module, image_bytes(self.probed, self.first[0], features), max_memory)
         self._row_bytes, self._max_memory = 4 * features, max_memory
-        self.forward = Forward(self.network.module, self.plan, self.device)
+        self.forward = Forward(self.network.module, self.plan, self.device, self.precision)
         if asked is not None:
             self.batching = Batching(asked)
         elif self.stored is not None and self.stored.batching is not None:
             self.batching = self.stored.batching
         else:
             self.batching = settle(
-                self.network.module, self._first, n_stimuli=len(self.reader), limit=limit,
+                self.network.module, self.first, n_stimuli=len(self.reader), limit=limit,
                 revision=self.network.revision, run=self.forward.run,
             )  # fmt: skip
 
+    def fit(self, store: Store, fit_on: str | None, *, progress: bool) -> None:
+        """Fit the principal components that the plan asks for, on a declared training set."""
+        keys = needs_fit(self.plan)
+        if not keys:
+            return
+        if fit_on is None:
+            raise InputError(
+                f"{keys[0]!r} asks for principal components: declare the stimulus set that they are fitted on "
+                "(fit_on=, --fit-on), with none of the images to embed in it"
+            )
+        with StimulusReader(store.stimuli(fit_on), stimulus_set=fit_on, images=self.network.takes == "image") as train:
+            refuse_overlap(train, self.reader)
+            self.training = TrainingSet.of(train)
+
+            def rows(plan: Plan) -> Iterator[Mapping[str, Any]]:
+                forward = Forward(self.network.module, plan, self.device, self.precision)
+                with _bar(progress, f"{self.network.id}: components on {fit_on}", len(train)) as advance:
+                    for _, values in self._rows(train, forward, 0):
+                        advance(len(next(iter(values.values()))))
+                        yield values
+
+            self.plan = fit_components(self.plan, rows, n_stimuli=len(train), max_memory=self._max_memory)
+        self.forward = Forward(self.network.module, self.plan, self.device, self.precision)
+
     def write(self, store: Store, stimuli: str, *, dtype: str, request: Mapping[str, Any], progress: bool) -> None:
         """Stream the rows into the store."""
-        ids, size = self.reader.ids, self.batching.size
+        size = self.batching.size
         fitting = min(_CHUNK_ROWS, self._max_memory // (4 * self._row_bytes))
+        requests = [*(self.stored.requests if self.stored else ()), dict(request)]
         writer = store.embedding_writer(
-            self.network.id, self.network.revision, stimuli, stimuli=ids, layers=self._specs(), dtype=dtype,
+            self.network.id, self.network.revision, stimuli, stimuli=self.reader.ids,
+            layers=layer_specs(self.plan, len(self.probed), self.training), dtype=dtype,
             # whole batches, so that one that resumes meets the same batches
             chunk_rows=max(1, fitting // size) * size,
-            attrs=self._attrs(dtype, request), replace=self.stored is not None,
+            attrs={
+                "attributes": attributes_of(self.network),
+                "extraction": self._extraction(dtype),
+                "provenance": provenance_of(self.device, requests),
+            },
+            replace=self.stored is not None,
         )  # fmt: skip
-        with writer, _bar(progress, f"{self.network.id} on {stimuli}", len(ids)) as advance:
+        events: list[tuple[str, int]] = []
+        with writer, _bar(progress, f"{self.network.id} on {stimuli}", len(self.reader)) as advance:
             advance(writer.rows_done)
-            for start, images in self._batches(writer.rows_done, size):
-                part = ids[start : start + size]
+            for halved, values in self._rows(self.reader, self.forward, writer.rows_done):
+                events = halved
                 try:
-                    writer.append(self.forward.rows(images, self.batching, part))
+                    writer.append(values)
                 except NonFiniteError as error:  # finite here, so the stored type is too narrow
                     raise ActivationError(f"{error}; store it as float32") from error
-                advance(len(part))
-            writer.commit()
+                advance(len(next(iter(values.values()))))
+            writer.commit(provenance={"out_of_memory": events} if events else None)
 
-    def _input(self, row: int) -> torch.Tensor:
-        image = self.network.preprocess(self.reader.item(row, self.network.takes))
-        if not isinstance(image, torch.Tensor):
-            raise ModelError(
-                f"the preprocessing of {self.network.id!r} gave {type(image).__name__}, expected a torch.Tensor"
-            )
-        return image
+    def _extraction(self, dtype: str) -> dict[str, Any]:
+        batching = {"batch_size": self.batching.size, "memory_format": self.batching.memory_format}
+        found = {**batching, "dtype": dtype, "fold_norms": self.fold_norms, "precision": self.precision}
+        return found if self.seen is None else {**found, "check_image": self.seen.document()}
 
-    def _batches(self, start: int, size: int) -> Iterator[tuple[int, torch.Tensor]]:
-        """Decode one batch ahead, in threads."""
-        starts = list(range(start, len(self.reader), size))
-        with ThreadPoolExecutor(_DECODERS) as pool:
-
-            def ahead(first: int) -> list[Any]:
-                return [pool.submit(self._input, row) for row in range(first, min(first + size, len(self.reader)))]
-
-            waiting = ahead(starts[0]) if starts else []
-            for i, first in enumerate(starts):
-                now = waiting
-                waiting = ahead(starts[i + 1]) if i + 1 < len(starts) else []
-                yield first, _stack([future.result() for future in now], self.reader.ids[first : first + size])
-
-    def _specs(self) -> list[LayerSpec]:
-        return [
-            LayerSpec(
-                key,
-                pooling.n_features,
-                {
-                    "layer": layer.name,
-                    "pooling": "flatten" if pooling.rule.kind == "srp" else pooling.rule.kind,
-                    "reduction": str(pooling.rule) if pooling.rule.kind == "srp" else None,
-                    "seed": pooling.seed if pooling.projects else None,
-                    "output_shape": list(layer.shape),
-                    "depth": layer.order / max(1, len(self.probed) - 1),
-                },
-            )
-            for key, (layer, pooling) in self.plan.items()
-        ]
-
-    def _attrs(self, dtype: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        requests = [*(self.stored.requests if self.stored else ()), dict(request)]
-        attributes = {**self.network.attributes, "preprocessing": self.network.preprocessing}
-        attributes.setdefault("n_parameters", self.network.n_parameters)
-        return {
-            "attributes": attributes,
-            "extraction": {
-                "batch_size": self.batching.size,
-                "memory_format": self.batching.memory_format,
-                "dtype": dtype,
-                "fold_norms": self.fold_norms,
-            },
-            "provenance": {
-                "versions": _versions(),
-                "device": str(self.device),
-                "threads": torch.get_num_threads(),
-                "requests": requests,
-            },
-        }
-
-
-def _stack(images: list[torch.Tensor], ids: Sequence[str]) -> torch.Tensor:
-    for image, name in zip(images, ids, strict=True):
-        if image.shape != images[0].shape:
-            raise ActivationError(
-                f"the preprocessing gives {tuple(image.shape)} for stimulus {name!r} and {tuple(images[0].shape)} for "
-                f"{ids[0]!r}: it must give one shape for all"
-            )
-    return torch.stack(images)
-
-
-def _versions() -> dict[str, str]:
-    names = (
-        "torch",
-        "torchvision",
-        "pillow",
-        "numpy",
-        "scikit-learn",
-        "open_clip_torch",
-        "timm",
-        "efficientnet-lite-pytorch",
-    )
-    found = {}
-    for package in names:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    def _rows(
+        self, reader: StimulusReader, forward: Forward, start: int
+    ) -> Iterator[tuple[list[tuple[str, int]], dict[str, Any]]]:
+        """Yield (when memory ran out so far, key -> rows) of consecutive stimuli; of a video the mean over frames."""
+        halving = Halving(lambda inputs, ids: forward.rows(inputs, self.batching, ids), self.batching.size)
+        sums: dict[str, Any] = {}
+        for batch in batches(self.network, reader, start, self.batching.size):
+            names = [reader.ids[row] for row in batch.rows]
+            ids = names * len(batch.inputs) if batch.n_frames else names
+            values = halving.rows(batch.inputs, ids)
+            if batch.n_frames:
+                for key, rows in values.items():
+                    sums[key] = sums.get(key, 0.0) + rows.sum(0, keepdims=True, dtype=np.float64)
+                if not batch.last:
+                    continue
+                values = {key: (total / batch.n_frames).astype(np.float32) for key, total in sums.items()}
+                sums = {}
+            yield halving.events, values
 
 
 @contextmanager
@@ -205,9 +187,14 @@ def _bar(show: bool, label: str, total: int) -> Iterator[Any]:
         yield lambda n: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=total)
         yield lambda n: bar.advance(task, n)

@@ -12,12 +12,13 @@ from timm.data.config import resolve_model_data_config
 from timm.data.transforms_factory import create_transform
 
 from brainalign.errors import UnknownModelError, near_names
-from brainalign.models.checkpoints import load_weights, read_weights
+from brainalign.models.checkpoints import load_weights
 from brainalign.models.covariates import of_tag
 from brainalign.models.network import Network
 from brainalign.models.pooling import Tokens
 from brainalign.models.preprocess import Preprocessing
 from brainalign.models.request import ModelRequest, needs_leave, random_or_file
+from brainalign.weights import read_weights
 
 __all__ = ["load", "names"]
 

@@ -33,7 +33,7 @@ def from_factory(spec: str, *, preprocessing: Given | None = None) -> Network:
     """
     made = _find(spec)()
     if isinstance(made, Network):
-        return made if preprocessing is None else from_module(made.module, name=made.id, preprocessing=preprocessing)
+        return made if preprocessing is None else made.prepared(*described_transform(preprocessing, model=made.id))
     if isinstance(made, tuple) and len(made) == 2 and callable(made[0]):
         made, own = made
         preprocessing = own if preprocessing is None else preprocessing

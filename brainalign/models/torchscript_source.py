@@ -1,14 +1,21 @@
 """TorchScript archives: ``torchscript:FILE``.
 
-An archive carries code of its own; torch reads it without Python, and still advises to load only archives that you
-trust. Its submodules take no hooks, so the graph of a straight-line module is run operation by operation, which shows
+An archive carries code of its own, in TorchScript, which knows no Python, no files but by two operators, and no
+network. Before anything is loaded the code is read as text, and an archive that names an operator which writes or maps
+files, or one of another package than torch and torchvision, is refused. That is no proof against flaws in torch's own
+reader, which is why torch advises to load only archives that you trust.
+
+An archive's submodules take no hooks, so the graph of a straight-line module is run operation by operation, which shows
 the output of each submodule; a submodule with branches or loops runs as a whole, what is inside it stays unseen.
 """
 
 from __future__ import annotations
 
+import re
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,6 +40,7 @@ def load(asked: ModelRequest) -> Network:
     path = asked.file("an archive written by torch.jit.save")
     name = f"torchscript:{path.name}"
     given = asked.required_preprocessing(name, "an archive does not say what its images look like")
+    _refuse_foreign_code(path)
     try:
         with warnings.catch_warnings():  # that torch would rather have torch.export helps nobody with a file at hand
             warnings.filterwarnings("ignore", r".*torch\.jit\.load", category=Warning)
@@ -40,8 +48,33 @@ def load(asked: ModelRequest) -> Network:
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{path} is no TorchScript archive: {str(error).splitlines()[0][:200]}") from error
     engine = ScriptEngine(script.eval(), file_sha256(path))
-    n_parameters = sum(p.numel() for p in script.parameters())
-    return engine_network(name, engine, given, family=str(script.original_name), n_parameters=n_parameters)
+    return engine_network(name, engine, given, family=str(script.original_name))
+
+
+_NAMESPACES = frozenset({"aten", "prim", "quantized", "torchvision"})
+_FILES = frozenset({"save", "from_file", "load"})
+_OPERATOR = re.compile(r"\bops\.(\w+)\.(\w+)|\btorch\.(\w+)\s*\(")
+
+
+def _refuse_foreign_code(path: Path) -> None:
+    """Read the code in an archive, and raise ModelError where it could do more than compute.
+
+    Operators of torch stand as ``torch.name(`` in it, all others as ``ops.namespace.name``.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            named = [name for name in archive.namelist() if "/code/" in name and name.endswith(".py")]
+            code = {name: archive.read(name).decode() for name in named}
+    except (zipfile.BadZipFile, UnicodeDecodeError, RuntimeError, NotImplementedError, OSError) as error:
+        raise ModelError(f"{path} is no TorchScript archive: {error}") from error
+    for name, text in code.items():
+        for space, operator, of_torch in _OPERATOR.findall(text):
+            called = f"{space}::{operator}" if space else f"aten::{of_torch}"
+            if called.partition("::")[0] not in _NAMESPACES or called.partition("::")[2] in _FILES:
+                raise ModelError(
+                    f"the code in {path} ({name.partition('/')[2]}) calls {called}, which could do more than compute; "
+                    "it was not loaded. Export the network anew, or bring it as a torch.nn.Module of your own"
+                )
 
 
 class ScriptEngine(Engine):
@@ -54,6 +87,10 @@ class ScriptEngine(Engine):
     def layer_names(self) -> list[str]:
         """Names of submodules as torch prints them; a forward pass may not reach each of them."""
         return [*(name for name, _ in self.script.named_modules() if name), "output"]
+
+    def count_parameters(self) -> int:
+        """Number of parameters of the archive."""
+        return sum(p.numel() for p in self.script.parameters())
 
     def content(self) -> str:
         """SHA-256 of the archive."""

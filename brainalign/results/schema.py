@@ -48,7 +48,7 @@ class DataInput(Strict):
 
 
 class BenchmarkInput(Strict):
-    """Which benchmark, with the hash of its definition."""
+    """Which benchmark, with the hashes of its definition and of the registered splits that it used."""
 
     id: str = Field(min_length=1)
     version: int = Field(ge=1)
@@ -56,6 +56,7 @@ class BenchmarkInput(Strict):
     aggregation: dict[str, Any] = Field(default_factory=dict)
     data: list[DataInput] = Field(min_length=1)
     groups: str | None = None
+    splits: dict[str, str] = Field(default_factory=dict)
 
 
 class MetricInput(Strict):

@@ -52,7 +52,7 @@ def cca(
     ------
     UndefinedError
         A constant representation, or one whose directions span all stimuli: every canonical correlation is then 1
-        whatever the other representation is.
+        whatever the other representation is. ``pwcca``: two or more directions that both sides share by force.
     PairingError, InputError, ShapeError, NonFiniteError, ChoiceError
         Rows that do not pair, values that cannot be used, an unknown variant.
 
@@ -123,9 +123,14 @@ class CcaForm(RecomputedForm):
         products = a.basis.T @ b.basis
         if self.variant != "pwcca":
             return float(torch.linalg.svdvals(products).clamp(max=1.0).mean())
-        # the Jacobi method that CUDA takes by default leaves vectors good to 1e-5 only, and the weights follow them
-        driver = "gesvd" if products.is_cuda else None
-        U, correlation, _ = torch.linalg.svd(products, full_matrices=False, driver=driver)
+        forced = sum(products.shape) - (len(a.basis) - 1)
+        if forced > 1:
+            raise UndefinedError(
+                f"{products.shape[0]} and {products.shape[1]} directions over {len(a.basis)} stimuli have {forced} in "
+                "common whatever they are: those canonical correlations are all 1, and the weights of equal ones are "
+                "arbitrary. Use fewer units, variant='svcca' or 'mean', or another measure (cka)."
+            )
+        U, correlation, _ = torch.linalg.svd(products, full_matrices=False)
         weight = ((a.basis @ U).T @ a.columns).abs().sum(dim=1)
         return float(correlation.clamp(max=1.0) @ weight / weight.sum())
 

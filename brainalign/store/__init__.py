@@ -6,6 +6,7 @@ Imports only :mod:`brainalign.errors`. The layout on disk stands in :mod:`braina
 from brainalign.store.check import CheckReport
 from brainalign.store.embedding_writer import EmbeddingWriter
 from brainalign.store.embeddings import LayerSpec
+from brainalign.store.findings import Finding
 from brainalign.store.join import Joined, JoinedLayers, JoinReport, join
 from brainalign.store.repeats import average_repeats
 from brainalign.store.store import Store, open_store
@@ -13,6 +14,7 @@ from brainalign.store.store import Store, open_store
 __all__ = [
     "CheckReport",
     "EmbeddingWriter",
+    "Finding",
     "JoinReport",
     "Joined",
     "JoinedLayers",

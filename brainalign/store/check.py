@@ -16,6 +16,7 @@ from brainalign.store.layout import LOCK, POINTER, PROGRESS
 from brainalign.store.locks import take
 from brainalign.store.places import DEPTH, walk_places
 from brainalign.store.read import Entry, open_entry, read_pointer, rows_of
+from brainalign.store.split_files import list_split_files, read_split_file
 from brainalign.store.stimuli import list_sets, read_stimuli
 
 __all__ = ["CheckReport", "check_store"]
@@ -28,7 +29,7 @@ class CheckReport:
     Attributes
     ----------
     entries : int
-        Entries and stimulus sets looked at.
+        Entries, stimulus sets and splits looked at.
     problems : list of str
         Damage: entries that do not match their documents or checksums.
     litter : list of str
@@ -84,6 +85,12 @@ def check_store(files: Files, *, repair: bool, full: bool) -> CheckReport:
         if pointed is not None:  # under a pointer that cannot be read nothing is known to be litter
             report.litter += _litter(files, place, pointed, report)
     report.litter += [f"stimuli/{n}" for n in files.names("stimuli") if n.endswith(".tmp")]
+    splits, left = list_split_files(files)
+    report.litter += left
+    for path in splits:
+        report.entries += 1
+        with _noting(report):
+            read_split_file(files, path)
     if repair:
         with store_errors("removing litter", files):
             for path in report.litter:

@@ -254,8 +254,13 @@ class EmbeddingWriter:
             self._files.write(f"{self._folder}/{PROGRESS}", done)
         self.rows_done, self._filled, self._broken = self.rows_done + rows, 0, False
 
-    def commit(self) -> str:
+    def commit(self, *, provenance: Mapping[str, Any] | None = None) -> str:
         """Make the entry visible; return its hash. Does nothing if it is there already.
+
+        Parameters
+        ----------
+        provenance : mapping, optional
+            What became known while writing; added to ``attrs["provenance"]``.
 
         Raises
         ------
@@ -271,7 +276,11 @@ class EmbeddingWriter:
                 f"cannot commit {self.place}: {self.rows_done + self._filled} of {len(self.stimuli)} rows given"
             )
         with store_errors(f"committing {self.place}", self._files):
-            document = make_document(self._key, self._options, self._attrs, self._finished())
+            more = plain(provenance or {}, where="provenance")
+            attrs = (
+                {**self._attrs, "provenance": {**self._attrs.get("provenance", {}), **more}} if more else self._attrs
+            )
+            document = make_document(self._key, self._options, attrs, self._finished())
             note = {"arguments_sha256": self._arguments}
             try:
                 self.entry_sha256 = publish(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,10 @@ import xarray as xr
 
 from brainalign.errors import JoinError
 from brainalign.store.content import Array
+from brainalign.store.findings import Finding
+from brainalign.store.join_findings import join_findings
 from brainalign.store.layout import PRINT_TOLERANCE
+from brainalign.store.leaks import Folds
 
 __all__ = ["JoinReport", "Joined", "JoinedLayers", "join"]
 
@@ -35,6 +38,11 @@ class JoinReport:
         Matched stimuli that stand at another place among the matched on the two sides.
     mismatched : tuple of str
         Ids under which the two sides have different content; left out.
+    findings : tuple of Finding
+        What may be wrong, as far as it can be told without reading responses, embeddings or images: neuroids that never
+        vary and sessions that differ (seen when the responses were written), regions with the same neuroids, stimuli
+        with the same bytes, ids that seem to count from another number, and leaks of ``folds``.
+        :func:`brainalign.datasets.audit_dataset` looks at the rest.
     """
 
     matched: int
@@ -43,6 +51,7 @@ class JoinReport:
     duplicated: tuple[str, ...] = ()
     reordered: int = 0
     mismatched: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.matched} stimuli joined by id"]
@@ -56,6 +65,7 @@ class JoinReport:
                 lines.append(f"{len(ids)} {said}: {_some(ids)}")
         if self.reordered:
             lines.append(f"{self.reordered} stood in another order and were reordered")
+        lines += map(str, self.findings)
         return "\n".join(lines)
 
 
@@ -102,7 +112,7 @@ class Joined:
     report: JoinReport
 
 
-def join(responses: xr.Dataset, embeddings: xr.Dataset) -> Joined:
+def join(responses: xr.Dataset, embeddings: xr.Dataset, *, folds: Folds = ()) -> Joined:
     """Bring responses and embeddings into one stimulus order.
 
     Parameters
@@ -112,6 +122,8 @@ def join(responses: xr.Dataset, embeddings: xr.Dataset) -> Joined:
         shown once, or ``dissimilarity`` (roi, pair).
     embeddings : xarray.Dataset
         Variables (stimulus, feature) with the coordinate ``stimulus``.
+    folds : sequence of (train ids, test ids), optional
+        A split to be looked at for leaks; costs a comparison of all test with all train images.
 
     Returns
     -------
@@ -160,7 +172,11 @@ def join(responses: xr.Dataset, embeddings: xr.Dataset) -> Joined:
     if not len(rows):
         raise JoinError(_no_match(mine, theirs, report))
     stimuli = mine[rows].to_numpy(dtype=object)
-    return Joined(JoinedLayers(embeddings, columns, keys), _responses_at(responses, rows, len(mine)), stimuli, report)
+    Y = _responses_at(responses, rows, len(mine))
+    left_out = (report.only_in_responses, report.only_in_embeddings)
+    known = Y if "sha256" in Y.coords or "print" in Y.coords else embeddings.isel(stimulus=columns)
+    report = replace(report, findings=tuple(join_findings(Y, known, stimuli, left_out, folds)))
+    return Joined(JoinedLayers(embeddings, columns, keys), Y, stimuli, report)
 
 
 def _ids(dataset: xr.Dataset, side: str) -> pd.Index:

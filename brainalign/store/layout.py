@@ -6,9 +6,13 @@ A store is one root: a folder, or any URL that fsspec opens (``s3://bucket/prefi
     responses/<dataset>/<variant>/<subject>/     responses, presentation x neuroid
     rdms/<dataset>/<variant>/<subject>/          responses that exist only as dissimilarities, roi x pair
     embeddings/<model>@<revision>/<set>/         one array a layer, stimulus x feature
+    splits/<set>/<name>.v<version>.json          train and test ids of a registered split
 
 Every name in angle brackets is percent-quoted (:func:`quoted`), since model ids hold ``/`` and ``:``.
-The last three are *places*. A place holds entries, each a folder of a unique name, and one pointer::
+A split is one JSON object: ``format``; ``name``, ``version``, ``stimulus_set``; ``splitter`` and ``params``, the rule;
+``variants``, each with ``variant_id``, ``train_ids``, ``test_ids``, ``mmd``; ``sha256`` over all of it but the format,
+as JSON with sorted keys and no spaces, the hash itself empty. It is written once and never replaced.
+Responses, rdms and embeddings are *places*. A place holds entries, each a folder of a unique name, and one pointer::
 
     current.json       {"format", "written_by", "entry", "entry_sha256", "key", "time"}
     e-<32 hex>/        a Zarr v3 group, complete or not; only the entry that the pointer names exists for a reader

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace as replace_field
 from typing import Any
 
 import xarray as xr
@@ -13,6 +14,7 @@ from brainalign.store.differences import differences, refuse_other_values
 from brainalign.store.embedding_writer import EmbeddingWriter
 from brainalign.store.embeddings import LayerSpec
 from brainalign.store.files import Files
+from brainalign.store.findings import ResponseWatch
 from brainalign.store.layout import plain, response_place
 from brainalign.store.read import open_entry
 from brainalign.store.responses import response_attrs
@@ -43,8 +45,33 @@ def put_brain(
             raise VariantError(
                 f"{there.label} is there, made otherwise:\n{listed}\nstore under another variant, or pass replace=True"
             )
-    write_entry(files, place, key, sources, options=options, attrs=attrs, replace=there is not None)
+    replacing = there is not None
+    if "response" not in sources:
+        write_entry(files, place, key, sources, options=options, attrs=attrs, replace=replacing)
+        return True
+    watch, watched = _watched(given, sources["response"])
+
+    def finish() -> dict[str, Any]:
+        return {**attrs, "provenance": {**(attrs.get("provenance") or {}), "seen": watch.seen()}}
+
+    sources = {**sources, "response": watched}
+    write_entry(files, place, key, sources, options=options, attrs=finish, replace=replacing)
     return True
+
+
+def _watched(given: xr.Dataset, source: Source) -> tuple[ResponseWatch, Source]:
+    """Return a watch, and the source of the responses that shows it each block as it is written."""
+    sessions = given["session"].values if "session" in given.variables else None
+    if sessions is not None and len(sessions) != source.shape[0]:
+        sessions = None
+    watch = ResponseWatch(source.shape[1], sessions)
+
+    def blocks(rows: int) -> Iterator[Array]:
+        for block in source.blocks(rows):
+            watch.update(block)
+            yield block
+
+    return watch, replace_field(source, blocks=blocks)
 
 
 def layers_of(

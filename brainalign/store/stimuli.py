@@ -23,7 +23,7 @@ from brainalign.store.read import refuse_other_format
 
 __all__ = ["find_stimuli", "list_sets", "put_stimuli", "read_stimuli"]
 
-_KINDS = ("folder", "zip", "hdf5", None)
+_KINDS = ("folder", "zip", "hdf5", "parquet", None)
 _META = b"brainalign"
 
 
@@ -39,7 +39,7 @@ def put_stimuli(
 ) -> bool:
     """Write the table of a set; see :meth:`brainalign.store.Store.put_stimuli`."""
     if kind not in _KINDS:
-        raise InputError(f"kind says how the images lie: 'folder', 'zip', 'hdf5' or None; given {kind!r}")
+        raise InputError(f"kind says how the images lie: 'folder', 'zip', 'hdf5', 'parquet' or None; given {kind!r}")
     table = _checked(stimulus_set, table)
     meta = {
         "format": FORMAT,

@@ -88,7 +88,7 @@ class Store:
             8 x 8 x 3 average colours), and any other.
         source : str, optional
             Where the image files lie.
-        kind : {"folder", "zip", "hdf5"}, optional
+        kind : {"folder", "zip", "hdf5", "parquet"}, optional
             How they lie there.
         attrs : mapping, optional
             Anything else that JSON holds.

@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from brainalign import __version__
 from brainalign.errors import StoreError
+from brainalign.store.ahead import ahead
 from brainalign.store.content import Array, ContentHash, Source
 from brainalign.store.files import Files, store_errors
 from brainalign.store.layout import FORMAT, LOCK, POINTER, document_sha256, matrix_chunks, on_disk_names
@@ -110,10 +111,10 @@ def write_entry(
     sources: Mapping[str, Source],
     *,
     options: Mapping[str, Any],
-    attrs: Mapping[str, Any],
+    attrs: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
     replace: bool,
 ) -> str:
-    """Write an entry whole and point at it; return its hash.
+    """Write an entry whole and point at it; return its hash. ``attrs`` may be a call, made once all arrays are written.
 
     On any failure the folder is removed and readers see what they saw before.
 
@@ -133,11 +134,12 @@ def write_entry(
                 source = sources[name]
                 itemsize = 16 if source.dtype == "string" else np.dtype(source.dtype).itemsize
                 array = EntryArray(files, folder, disk, source, matrix_chunks(source.shape, itemsize))
-                for block in source.blocks(array.chunk_rows):
+                blocks = source.blocks(array.chunk_rows)
+                for block in ahead(blocks) if source.shape[0] > array.chunk_rows else blocks:
                     array.append(block)
                     lock.confirm()
                 arrays[name] = array_record(disk, source, array.content.hexdigest())
-            document = make_document(key, options, attrs, arrays)
+            document = make_document(key, options, attrs() if callable(attrs) else attrs, arrays)
             entry_sha256 = publish(files, place, folder, document, lock, replace=replace)
             with contextlib.suppress(OSError):
                 files.remove(f"{folder}/{LOCK}")  # a reader of plain Zarr wonders at other files

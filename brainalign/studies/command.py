@@ -13,6 +13,7 @@ import pandas as pd
 from brainalign.datasets.matrices import load_table
 from brainalign.errors import InputError, UndefinedError
 from brainalign.metrics import METRICS
+from brainalign.metrics.accuracies import ACCURACIES
 from brainalign.metrics.properties import PROPERTIES
 from brainalign.metrics.property_curves import CURVES
 from brainalign.studies.columns import column, kept_rows, source_of
@@ -51,6 +52,7 @@ def relate_source(
     subjects: Sequence[str] | None = None,
     benchmark: str | None = None,
     stimuli: str | None = None,
+    labelled: str | None = None,
     more: Path | None = None,
     where: Sequence[str] = (),
     n_permutations: int = 10_000,
@@ -65,7 +67,8 @@ def relate_source(
     where : sequence of str
         Rows to keep: ``column=value`` or ``column!=value``, all of which must hold.
     x, y, checks : sequences of str
-        Property and metric ids, or columns; a property over scales is taken at ``scale``, and tested over all of them.
+        Ids of properties (accuracies among them) and metrics, or columns; a property over scales is taken at ``scale``,
+        and tested over all of them.
     group : str, optional
         Column of families; layer by layer, models where none is named, since layers of one model are not independent.
     more : Path, optional
@@ -78,8 +81,9 @@ def relate_source(
     """
     named = [*x, *y, *checks, *covariates]
     joint = _joint(
-        source, named, more, unit=unit, layer=layer, rois=rois, subjects=subjects, benchmark=benchmark, stimuli=stimuli
-    )
+        source, named, more, unit=unit, layer=layer, rois=rois, subjects=subjects, benchmark=benchmark,
+        stimuli=stimuli, labelled=labelled,
+    )  # fmt: skip
     joint = Joint(kept_rows(joint.table, where), joint.curves, [*joint.notes, *(f"only rows with {w}" for w in where)])
     model = "model" if unit == "layer" and "model" in joint.table else None
     notes = []
@@ -159,9 +163,10 @@ def _joint(source: Path, named: Sequence[str], more: Path | None, **options: Any
         joint = Joint(conwell_table(source), notes=["scores and properties as published (Conwell et al. 2024)"])
     else:
         metrics = [name for name in names if name in METRICS]
-        if not metrics:
-            raise InputError(f"none of {', '.join(names)} is a metric: results are joined by their scores.")
-        properties = [name.partition("@")[0] for name in names if name.partition("@")[0] in {**PROPERTIES, **CURVES}]
+        bare = [name.partition("@")[0] for name in names]
+        properties = [name for name in bare if name in {**PROPERTIES, **CURVES, **ACCURACIES}]
+        if not (metrics or properties):
+            raise InputError(f"none of {', '.join(names)} is a metric or a property: there is nothing to join.")
         joint = results_and_properties(source, metrics=metrics, properties=list(dict.fromkeys(properties)), **options)
     if more is None:
         return joint

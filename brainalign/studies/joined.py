@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from brainalign.errors import ChoiceError, InputError, ResultError, near_names
+from brainalign.metrics.accuracies import ACCURACIES
 from brainalign.results import PropertyResult, Result, iter_properties, iter_results
 from brainalign.results.schema import SELECTED, MetricInput
 
@@ -61,6 +62,7 @@ def results_and_properties(
     subjects: Sequence[str] | None = None,
     benchmark: str | None = None,
     stimuli: str | None = None,
+    labelled: str | None = None,
 ) -> Joint:
     """Join scores with properties, model by model or layer by layer.
 
@@ -70,16 +72,18 @@ def results_and_properties(
         Root of the results, with the properties below ``properties/``.
     metrics : sequence of str
         Metric ids: scores, averaged over the ROIs and subjects asked for. A model that lacks one of these cells has
-        no value.
+        no value. Without any, the rows are the models or layers of which there are properties.
     properties : sequence of str
-        Property ids, scalar or over scales, measured on embeddings.
+        Property ids, scalar or over scales, measured on embeddings; ids of accuracies among them. An accuracy that
+        belongs to the whole network stands in the row of each of its layers.
     unit : {"model", "layer"}
         A row a model, scored by its ``selected`` row, or a row a layer.
     layer : str
         For models, the layer whose property counts: ``last`` (the last that was measured), or a name or pattern that
         one layer of each model matches. Layer by layer, every layer is its own.
-    rois, subjects, benchmark, stimuli : optional
+    rois, subjects, benchmark, stimuli, labelled : optional
         Which of them, where the results hold several; of benchmarks and stimulus sets only one can be taken.
+        ``labelled`` is the stimulus set of the accuracies, ``stimuli`` that of the other properties.
 
     Raises
     ------
@@ -91,25 +95,63 @@ def results_and_properties(
     """
     if unit not in ("model", "layer"):
         raise ChoiceError(f"unit={unit!r} is unknown.{near_names(unit, ['model', 'layer'])}")
-    scores = score_rows(root, metrics, benchmark)
-    table = _scores_by_unit(scores, metrics, unit, rois, subjects)
-    notes = [f"scores against {scores['benchmark'].iloc[0]}"]
+    if not (metrics or properties):
+        raise InputError("neither a metric nor a property was asked for: there is nothing to join.")
+    notes: list[str] = []
+    table: pd.DataFrame | None = None
+    simulated = False
+    if metrics:
+        scores = score_rows(root, metrics, benchmark)
+        table = _scores_by_unit(scores, metrics, unit, rois, subjects)
+        notes.append(f"scores against {scores['benchmark'].iloc[0]}")
+        simulated = bool(scores["simulated"].any())
     curves: dict[str, dict[float, str]] = {}
-    if properties:
-        measured = property_rows(root, properties, stimuli)
-        notes.append(f"properties of embeddings of {', '.join(sorted(set(measured['stimulus_set'])))}")
-        chosen = measured if unit == "layer" else _one_layer(measured, layer)
-        wide = _wide(chosen, properties)
-        curves = {
+    for what, on in (
+        ([p for p in properties if p not in ACCURACIES], stimuli),
+        ([p for p in properties if p in ACCURACIES], labelled),
+    ):
+        if not what:
+            continue
+        measured = property_rows(root, what, on)
+        kind = "accuracy" if what[0] in ACCURACIES else "properties of embeddings"
+        notes.append(f"{kind} of {', '.join(sorted(set(measured['stimulus_set'])))}")
+        of_network = measured["property"].isin([p for p in what if p in ACCURACIES and ACCURACIES[p].of_network])
+        of_layers = measured[~of_network]
+        chosen = of_layers if unit == "layer" or of_layers.empty else _one_layer(of_layers, layer)
+        for rows, by_layer in ((chosen, unit == "layer"), (measured[of_network], False)):
+            if not rows.empty:
+                table = _with_properties(table, rows, what, by_layer=by_layer)
+        curves |= {
             p: {k: at_scale(p, k) for k in scales}
-            for p in properties
+            for p in what
             if (scales := sorted(map(float, chosen.loc[chosen["property"] == p, "scale"].dropna().unique())))
         }
-        keys = ["model", "revision", "layer"] if unit == "layer" else ["model", "revision"]
-        table = table.merge(wide.drop(columns=[] if unit == "layer" else ["layer"]), on=keys, how="left")
-    if scores["simulated"].any():
+    assert table is not None  # something was asked for
+    if simulated:
         notes.append("SIMULATED data: these are not scores against a brain")
     return Joint(table, curves, notes)
+
+
+def _with_properties(
+    table: pd.DataFrame | None, rows: pd.DataFrame, properties: Sequence[str], *, by_layer: bool
+) -> pd.DataFrame:
+    """Add columns of properties to the table of units, or begin it with the units that have them."""
+    wide = _wide(rows, [p for p in properties if p in set(rows["property"])])
+    keys = ["model", "revision", "layer"] if by_layer else ["model", "revision"]
+    wide = wide if by_layer else wide.drop(columns="layer")
+    if table is None:
+        return _with_attributes(wide, rows)
+    if by_layer and "layer" not in table:
+        raise InputError("accuracies of whole networks have no layers: give a metric or a property of layers too.")
+    return table.merge(wide, on=keys, how="left")
+
+
+def _with_attributes(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the attributes of the models as columns."""
+    known = rows.drop_duplicates(["model", "revision"]).set_index(["model", "revision"])["attributes"]
+    attributes = pd.DataFrame([known[m, r] for m, r in zip(table["model"], table["revision"], strict=True)])
+    plain = [c for c in attributes if c not in table and attributes[c].map(_is_plain).all()]
+    return pd.concat([table, attributes[plain]], axis=1)
 
 
 def score_rows(root: str | Path, metrics: Sequence[str], benchmark: str | None) -> pd.DataFrame:
@@ -202,10 +244,7 @@ def _scores_by_unit(
     means = {metric: cells[metric].to_numpy(dtype=float).mean(axis=1) for metric in metrics}
     order = pd.MultiIndex.from_frame(rows[keys].drop_duplicates())
     table = pd.DataFrame(means, index=cells.index).reindex(order).reset_index()
-    known = scores.drop_duplicates(["model", "revision"]).set_index(["model", "revision"])["attributes"]
-    attributes = pd.DataFrame([known[m, r] for m, r in zip(table["model"], table["revision"], strict=True)])
-    plain = [c for c in attributes if c not in table and attributes[c].map(_is_plain).all()]
-    return pd.concat([table, attributes[plain]], axis=1)
+    return _with_attributes(table, scores)
 
 
 def _is_plain(value: Any) -> bool:
@@ -233,17 +272,23 @@ def property_rows(root: str | Path, properties: Sequence[str], stimuli: str | No
         }
         for row in result.rows:
             key: dict[str, Any] = {**head, "layer": row.part, "property": result.property.id, "scale": row.scale}
-            found.setdefault(tuple(key.values()), {**key, "value": row.value, "n_stimuli": row.n_stimuli})
+            found.setdefault(
+                tuple(key.values()),
+                {**key, "value": row.value, "n_stimuli": row.n_stimuli, "attributes": result.source.attributes},
+            )
     there = {row["property"] for row in found.values()}
     missing = [name for name in properties if name not in there]
     if missing:
+        command = "accuracy" if missing[0] in ACCURACIES else "geometry"
         raise ResultError(
             f"no property {', '.join(missing)} of embeddings below {str(root)!r}; there are {sorted(known) or 'none'}. "
-            "Measure it with `brainalign geometry MODEL --stimuli SET --results DIR`."
+            f"Measure it with `brainalign {command} MODEL --stimuli SET --results DIR`."
         )
     rows = pd.DataFrame(list(found.values()))
-    _require_one(rows["stimulus_set"], "stimulus sets", "stimuli")
-    _require_one(rows["n_stimuli"], "numbers of stimuli", "n_stimuli, when measuring")
+    measures_accuracy = set(properties) <= set(ACCURACIES)
+    _require_one(rows["stimulus_set"], "stimulus sets", "labelled" if measures_accuracy else "stimuli")
+    for _, one in rows.groupby("property") if measures_accuracy else [("all", rows)]:
+        _require_one(one["n_stimuli"], "numbers of stimuli", "n_stimuli, when measuring")
     return rows
 
 

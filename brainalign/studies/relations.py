@@ -59,7 +59,7 @@ def relate(
     Returns
     -------
     Relation
-        ``r``, ``rho``, ``partial``, their intervals and p, ``within`` and ``between`` families,
+        ``r``, ``rho``, ``tau``, ``partial``, their intervals and p, ``within`` and ``between`` families,
         ``leave_one_group_out``. Rows in which a column is missing are left out and counted in ``n_dropped``.
 
     Raises
@@ -124,9 +124,10 @@ def relate_all(
     Returns
     -------
     DataFrame
-        One row for each pair: x, y, n, n_groups, n_dropped, r, low, high, p, p_holm, rho, rho_p, rho_p_holm, partial,
-        partial_low, partial_high, partial_p, partial_p_holm, within, within_p, between, between_p, weakest (the r
-        nearest to zero, or of the other sign, without one group), smallest_p, reason. Undefined is NaN with a reason.
+        One row for each pair: x, y, n, n_groups, n_dropped, r, low, high, p, p_holm, rho, rho_p, rho_p_holm, tau,
+        tau_low, tau_high, tau_p, tau_p_holm, partial, partial_low, partial_high, partial_p, partial_p_holm, within,
+        within_p, between, between_p, weakest (the r nearest to zero, or of the other sign, without one group),
+        smallest_p, reason. Undefined is NaN with a reason.
     """
     return grid_of(
         relate_pairs(table, x=x, y=y, group=group, covariates=covariates, n_permutations=n_permutations, seed=seed)
@@ -152,10 +153,11 @@ def grid_of(pairs: Sequence[Pair]) -> pd.DataFrame:
         else {"x": one, "y": other, "reason": str(found)}
         for one, other, found in pairs
     ]
-    columns = ["n", "n_groups", "n_dropped", "r", "low", "high", "p", "p_holm", "rho", "rho_p", "rho_p_holm", "partial"]
+    columns = ["n", "n_groups", "n_dropped", "r", "low", "high", "p", "p_holm", "rho", "rho_p", "rho_p_holm"]
+    columns += ["tau", "tau_low", "tau_high", "tau_p", "tau_p_holm", "partial"]
     columns += ["partial_low", "partial_high", "partial_p", "partial_p_holm", "within", "within_p", "between"]
     made = pd.DataFrame(rows).reindex(columns=["x", "y", *columns, "between_p", "weakest", "smallest_p", "reason"])
-    for name in ("p", "rho_p", "partial_p"):
+    for name in ("p", "rho_p", "tau_p", "partial_p"):
         made[f"{name}_holm"] = holm(made[name].to_numpy(dtype=np.float64))
     return made
 
@@ -174,6 +176,10 @@ def _record(found: Relation) -> dict[str, object]:
         "p": found.p,
         "rho": found.rho,
         "rho_p": found.rho_p,
+        "tau": found.tau,
+        "tau_low": found.tau_interval.low,
+        "tau_high": found.tau_interval.high,
+        "tau_p": found.tau_p,
         "partial": found.partial,
         "partial_low": held and held.low,
         "partial_high": held and held.high,

@@ -18,13 +18,15 @@ SIZES = {"subj01": (22, 25, 12, 4), "subj06": (21, 24, 10, 5)}
 N_FSAVERAGE = 60
 
 
-def make_algonauts2023(root: str | Path, *, seed: int = 0) -> dict[str, dict[str, Any]]:
+def make_algonauts2023(root: str | Path, *, n_test: int | None = None, seed: int = 0) -> dict[str, dict[str, Any]]:
     """Write two subjects with different numbers of vertices and images.
 
     Parameters
     ----------
     root : path
         Folder that is made.
+    n_test : int, optional
+        Test images of each subject; default 4 and 5.
     seed : int
 
     Returns
@@ -35,7 +37,7 @@ def make_algonauts2023(root: str | Path, *, seed: int = 0) -> dict[str, dict[str
     """
     rng = np.random.default_rng(seed)
     root = Path(root)
-    return {name: _subject(root / name, sizes, rng) for name, sizes in SIZES.items()}
+    return {name: _subject(root / name, (*sizes[:3], n_test or sizes[3]), rng) for name, sizes in SIZES.items()}
 
 
 def _subject(folder: Path, sizes: tuple[int, int, int, int], rng: np.random.Generator) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from brainalign.testing.mini_volumes import some_mask, write_volume
 
@@ -18,7 +22,7 @@ GRID, N_VOXELS, N_SHARED, N_UNIQUE, N_SESSIONS = (5, 5, 5), 50, 12, 8, 2
 
 
 def make_laion_fmri(root: str | Path, *, subject: str = "sub-01", seed: int = 0) -> dict[str, Any]:
-    """Write two sessions, each with 12 shared images twice and 4 of 8 unique images once.
+    """Write two sessions, each with 12 shared images twice and 4 of 8 unique images once, the images and a split.
 
     Tables list the trials in another order than the volumes; sessions differ in mean and scale; one voxel is constant.
 
@@ -64,6 +68,8 @@ def make_laion_fmri(root: str | Path, *, subject: str = "sub-01", seed: int = 0)
         volume[mask] = members
         path = Path(root) / "derivatives" / "rois" / subject / "rois" / f"{subject}_space-T1w_label-{name}_mask.nii.gz"
         write_volume(path, volume, side=1.8)
+    _write_stimuli(Path(root) / "stimuli", shared + unique, rng)
+    _write_splits(Path(root) / "splits" / "shared", shared)
     return {
         **found,
         "response": np.concatenate(found["response"]),
@@ -71,6 +77,34 @@ def make_laion_fmri(root: str | Path, *, subject: str = "sub-01", seed: int = 0)
         "masks": masks,
         "nc_12rep": ceilings["12rep"][mask],
     }
+
+
+def _write_stimuli(folder: Path, names: list[str], rng: np.random.Generator) -> None:
+    """Write the archive of encoded images and the table that names its rows, which come in no order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    order = [str(name) for name in rng.permutation(names)]
+    with h5py.File(folder / "task-images_stimuli.h5", "w") as file:
+        rows = file.create_dataset("images", (len(order),), dtype=h5py.vlen_dtype(np.uint8))
+        for row in range(len(order)):
+            data = io.BytesIO()
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(data, "JPEG")
+            rows[row] = np.frombuffer(data.getvalue(), dtype=np.uint8)
+    table = pd.DataFrame({"image_name": order, "participant": ""})
+    table.to_csv(folder / "task-images_metadata.csv", index=False)
+
+
+def _write_splits(folder: Path, names: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    train, test = names[4:], names[:4]
+    variant: dict[str, Any] = {"variant_id": 0, "train_ids": train, "test_ids": test}
+    content: dict[str, Any] = {
+        "name": "tau",
+        "pool": "shared (12 images)",
+        "splitter": "min_nn_stochastic",
+        "params": {"seed": 1},
+    }
+    content |= {"n_train": len(train), "n_test": len(test), "variants": [variant]}
+    (folder / "tau.json").write_text(json.dumps(content, indent=2))
 
 
 def _session(

@@ -44,12 +44,35 @@ def add_mini_synthetic(
     return order.astype(np.int64), sd
 
 
-def add_mini_imagery(root: str | Path, *, subjects: tuple[str, ...] = ("subj01",), seed: int = 0) -> None:
-    """Add 720 trials; the mean of a trial tells its row (row / 10 percent signal change in all voxels)."""
+def add_mini_imagery(root: str | Path, *, subjects: tuple[str, ...] = ("subj01",), seed: int = 0) -> IntArray:
+    """Add 720 trials in the order in which they were shown; return the condition of each, from 0.
+
+    The mean of a trial tells its row (row / 10 percent signal change in all voxels); what a voxel adds to it tells the
+    condition. The 72 conditions are the columns of ``designmatrixGLMsingle.mat``: six a run, shared by the two imagery
+    runs of a set, and twelve in attention runs, whose cues and detections are conditions of their own.
+    """
     root, rng = Path(root), np.random.default_rng(seed)
+    first = {"visA": 0, "visB": 1, "visC": 2, "attA": 3, "attB": 5, "attC": 7, "imgA": 9, "imgB": 10, "imgC": 11}
+    sets = [f"{task}{which}" for which in "ABC" for task in ("vis", "att", "img")]
+    runs = [*(f"{run}_1" if run.startswith("img") else run for run in sets), "imgA_2", "imgB_2", "imgC_2"]
+    designs, shown = np.empty((1, len(runs)), dtype=object), []
+    for number, run in enumerate(runs):
+        n = 12 if run.startswith("att") else 6
+        order = 6 * first[run[:4]] + rng.permutation(np.repeat(np.arange(n), 8))
+        design = np.zeros((5 * len(order), 72))
+        design[5 * np.arange(len(order)) + 2, order] = 1
+        designs[0, number] = design
+        shown.append(order)
+    folder = root / "nsddata" / "experiments" / "nsdimagery"
+    folder.mkdir(parents=True, exist_ok=True)
+    scipy.io.savemat(folder / "designmatrixGLMsingle.mat", {"stimulus": designs}, do_compression=True)
+    conditions = np.concatenate(shown).astype(np.int64)
     for subject in subjects:
+        signal = 5 * rng.standard_normal((72, *MINI_GRIDS[subject]))
+        signal -= signal[:, 1:-1, 1:-1, 1:].mean(axis=(1, 2, 3), keepdims=True)
         noise = rng.normal(0, 0.1, (720, *MINI_GRIDS[subject]))
-        _write(root, subject, "nsdimagery", np.arange(720)[:, None, None, None] / 10 + noise)
+        _write(root, subject, "nsdimagery", np.arange(720)[:, None, None, None] / 10 + signal[conditions] + noise)
+    return conditions
 
 
 def _write(root: Path, subject: str, experiment: str, percent: npt.NDArray[Any]) -> None:

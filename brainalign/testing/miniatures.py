@@ -58,7 +58,7 @@ def _nsd_imagery(root: Path) -> None:
 
 
 MINIATURES: dict[str, Miniature] = {
-    "algonauts2023": Miniature(make_algonauts2023),
+    "algonauts2023": Miniature(lambda root: make_algonauts2023(root, n_test=20)),
     "bold-moments": Miniature(make_bold_moments, {"trust_pickle": True}),
     "bold5000": Miniature(make_bold5000),
     "god": Miniature(make_god),

@@ -19,8 +19,9 @@ from PIL import Image
 from torch import nn
 
 from brainalign.errors import MissingDependencyError, ModelError, UnknownModelError
-from brainalign.models import Network, Preprocessing, embed, load_network
+from brainalign.models import Network, Preprocessing, embed, load_network, streaming
 from brainalign.models.catalogue import SOURCES
+from brainalign.models.check_image import differences, see_preprocessing
 from brainalign.store import open_store
 
 N = 5
@@ -170,7 +171,70 @@ def features_case(folder: Path) -> Case:
     return Case(f"features:{folder / 'kept.npz'}", "layer4", lambda rows: torch.from_numpy(values), needs_batch=False)
 
 
+def cifar_resnet_case(folder: Path) -> Case:
+    """A checkpoint in the form that they are published in, against a forward pass written anew."""
+    from torch.nn import functional
+
+    from brainalign.models.cifar_resnet import CifarResNet
+
+    torch.manual_seed(1)
+    state = CifarResNet(2).eval().state_dict()
+    torch.save({"state_dict": {f"module.{k}": v for k, v in state.items()}, "best_prec1": 9.0}, folder / "resnet14.th")
+
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        mean, var, weight, bias = (state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
+        return functional.batch_norm(x, mean, var, weight, bias)
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        x = functional.relu(norm(functional.conv2d(x, state["conv1.weight"], padding=1), "bn1"))
+        for stage in (1, 2):
+            for i in range(2):
+                name, stride = f"layer{stage}.{i}", 2 if stage == 2 and i == 0 else 1
+                out = functional.conv2d(x, state[f"{name}.conv1.weight"], stride=stride, padding=1)
+                out = functional.conv2d(
+                    functional.relu(norm(out, f"{name}.bn1")), state[f"{name}.conv2.weight"], padding=1
+                )
+                if stride == 2:
+                    zeros = torch.zeros(len(x), 8, 16, 16)
+                    x = torch.cat([zeros, x[:, :, ::2, ::2], zeros], 1)
+                x = functional.relu(norm(out, f"{name}.bn2") + x)
+        return x
+
+    return Case(f"cifar-resnet:{folder / 'resnet14.th'}", "layer2.1", run)
+
+
+def deep_compression_case(folder: Path) -> Case:
+    """A file written here, from weights that are drawn sparse, against torchvision's network with these weights."""
+    models = pytest.importorskip("torchvision.models")
+    rng = np.random.default_rng(0)
+    module = models.squeezenet1_0().eval()
+    module.classifier[1].padding = (1, 1)
+    parts = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
+    counts, layers = [], []
+    for part in parts:
+        weight = np.zeros(part.weight.numel(), np.float32)
+        places = np.cumsum(rng.integers(1, 17, len(weight) // 17 + 1))
+        places = places[places <= len(weight)] - 1
+        codebook = np.concatenate([[0], rng.normal(0, 0.3, 255)]).astype("<f4")
+        codes = rng.integers(1, 256, len(places)).astype(np.uint8)
+        weight[places] = codebook[codes]
+        bias = rng.normal(0, 0.1, part.out_channels).astype("<f4")
+        steps = np.diff(places, prepend=-1) - 1
+        steps = np.append(steps, 0) if len(steps) % 2 else steps
+        packed = (steps[::2] | steps[1::2] << 4).astype(np.uint8)
+        counts.append(len(places))
+        layers.append(codebook.tobytes() + bias.tobytes() + codes.tobytes() + packed.tobytes())
+        with torch.no_grad():
+            part.weight.copy_(torch.from_numpy(weight.reshape(part.weight.shape)))
+            part.bias.copy_(torch.from_numpy(bias))
+    (folder / "squeeze.net").write_bytes(np.array(counts, "<u4").tobytes() + b"".join(layers))
+    own = hooked(module, "features.4")
+    return Case(f"deep-compression:{folder / 'squeeze.net'}", "features.4", lambda batch: own(batch.flip(1)))  # BGR
+
+
 CASES = {
+    "cifar-resnet": cifar_resnet_case,
+    "deep-compression": deep_compression_case,
     "timm": timm_case,
     "torchvision": torchvision_case,
     "transformers": transformers_case,
@@ -221,6 +285,48 @@ def test_activations_in_the_store_equal_a_plain_forward_pass(
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
 
 
+def test_interrupted_and_resumed_equals_uninterrupted_to_the_bit(
+    network: Network, case: Case, store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = open_store(tmp_path / "other")
+    table = store.stimuli("set")
+    other.put_stimuli("set", table, source=table.attrs["source"], kind="folder")
+    options: dict[str, Any] = {"layers": [case.layer], "pooling": "srp:3", "batch_size": 2}
+    whole = other.embeddings(embed(network, "set", other, **options), stimuli="set")
+    monkeypatch.setattr(streaming, "_CHUNK_ROWS", 2)
+    rows, calls = streaming.Forward.rows, []
+
+    def stops(self: Any, images: Any, batching: Any, ids: Any) -> Any:
+        calls.append(list(ids))
+        if calls.count(calls[-1]) == 1 and len(calls) == 3:
+            raise KeyboardInterrupt
+        return rows(self, images, batching, ids)
+
+    monkeypatch.setattr(streaming.Forward, "rows", stops)
+    with pytest.raises(KeyboardInterrupt):
+        embed(network, "set", store, **options)
+    assert store.models() == []
+    again = store.embeddings(embed(network, "set", store, **options), stimuli="set")
+    assert calls[3:] == [["4"]]  # two batches of two were kept
+    assert again.attrs["entry_sha256"] == whole.attrs["entry_sha256"]
+
+
+def test_output_is_the_last_layer_whatever_it_is_called(network: Network, store: Any) -> None:
+    key = embed(network, "set", store, layers=["output"], pooling="srp:3", batch_size=2)
+    there = store.embeddings(key, stimuli="set")
+    assert [there[name].attrs["depth"] for name in there.data_vars] == [1.0]
+
+
+def test_a_check_image_shows_the_preprocessing_that_the_weights_were_trained_with(network: Network) -> None:
+    if network.takes != "image":
+        return
+    seen = see_preprocessing(network.preprocess)
+    assert seen is not None and seen.order == "RGB"
+    if network.trained_with is not None:
+        trained = see_preprocessing(network.trained_with)
+        assert trained is not None and differences(seen, trained) == ([], [])
+
+
 def test_the_protocol(case: Case, network: Network) -> None:
     assert case.layer in network.layers()
     identity = network.identity()
@@ -228,6 +334,8 @@ def test_the_protocol(case: Case, network: Network) -> None:
     assert str(Path(case.spec.partition(":")[2]).parent) not in network.id  # no folder of this machine
     assert len(identity["revision"]) == 12 and identity["preprocessing"]
     assert {"family", "n_parameters", "pretrained", "training_data", "source"} <= set(identity)
+    assert identity["n_parameters"] == network.n_parameters
+    assert network.n_parameters is None if network.takes == "id" else network.n_parameters > 0
 
 
 def test_the_same_file_is_the_same_revision_and_other_preprocessing_another(case: Case, network: Network) -> None:
@@ -253,7 +361,7 @@ def test_a_name_that_is_not_there(source: str) -> None:
         load_network(f"{source}:no-such-thing")
 
 
-@pytest.mark.parametrize("source", ["torchscript", "onnx", "litert", "features"])
+@pytest.mark.parametrize("source", ["torchscript", "onnx", "litert", "features", "cifar-resnet", "deep-compression"])
 def test_a_damaged_file(source: str, tmp_path: Path) -> None:
     file = tmp_path / ("x.npz" if source == "features" else "x.bin")
     file.write_bytes(b"no such format" * 9)

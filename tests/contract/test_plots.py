@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from brainalign.generalization import LayerTerms, embedding_bound, wasserstein_rate
 from brainalign.geometry import dimension_curve, spectrum_exponent, structure_curve
 from brainalign.plots import PLOTS
 from brainalign.similarity import rdm
@@ -68,16 +69,39 @@ def volume() -> np.ndarray:
     return values
 
 
+def study_rows() -> pd.DataFrame:
+    methods = [("head", 0.0), ("core", 0.2), (HOSTILE, 0.18), ("full", 100.0)]
+    rows = [{"task": task, "method": method, "percent": percent, "score": 0.7, "low": 0.6, "high": 0.8,
+             "metric": "accuracy"} for task in ("sst2", HOSTILE) for method, percent in methods]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def matrices() -> pd.DataFrame:
+    rows = [{"matrix": f"m{i}", "depth": depth, "quantity": "overlap", "rank": 16, "value": 0.9 + 0.01 * i,
+             "chance": 0.1, "gaussian": 0.9, "same-spectrum": 0.91, "random-init": None}
+            for i, depth in enumerate((None, 0, 0, 1, 2))]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 CURVES = dimension_curve(POINTS, scales=(8, 16, 32))
 EXAMPLES: dict[str, Callable[[], Figure]] = {
+    "adaptation_figure": lambda: PLOTS["adaptation_figure"](study_rows(), title=HOSTILE),
     "alignment_matrix": lambda: PLOTS["alignment_matrix"](
         np.corrcoef(POINTS[:5]), ["a", "b", "c", "d", HOSTILE], families={"a": "cnn", "b": "vit"}
+    ),
+    "bound_figure": lambda: PLOTS["bound_figure"](
+        embedding_bound({HOSTILE: LayerTerms(3.0, 1.0), "b": LayerTerms(2.0, 1.0)}, np.zeros(50), heldout=True)
     ),
     "calibration_figure": lambda: PLOTS["calibration_figure"](scores(), name="roi"),
     "dimension_figure": lambda: PLOTS["dimension_figure"]({HOSTILE: CURVES}),
     "layer_by_roi": lambda: PLOTS["layer_by_roi"](scores()),
     "leaderboard_figure": lambda: PLOTS["leaderboard_figure"](board()),
+    "measures_figure": lambda: PLOTS["measures_figure"](
+        pd.DataFrame({"first": ["a", "a", "b"], "second": ["b", HOSTILE, HOSTILE], "rho": [-0.95, 0.2, np.nan]}),
+        synonyms=[("a", "b")],
+    ),
     "property_scatter": lambda: PLOTS["property_scatter"](models(), x="size", y="score", log=True),
+    "rate_figure": lambda: PLOTS["rate_figure"]({HOSTILE: wasserstein_rate(POINTS, n_draws=2)}),
     "rdm_figure": lambda: PLOTS["rdm_figure"]({HOSTILE: rdm(POINTS[:9]), "two": rdm(POINTS[9:18])}),
     "rdm_map": lambda: PLOTS["rdm_map"]({n: rdm(RNG.normal(size=(9, 6))) for n in ("a", "b", "c", HOSTILE)}),
     "region_map": lambda: PLOTS["region_map"](
@@ -88,6 +112,7 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
     ),
     "score_bars": lambda: PLOTS["score_bars"](scores(), colour="metric", title=HOSTILE),
     "spectrum_figure": lambda: PLOTS["spectrum_figure"]({HOSTILE: spectrum_exponent(POINTS, fit=(2, 10))}),
+    "stability_figure": lambda: PLOTS["stability_figure"](matrices()),
     "structure_figure": lambda: PLOTS["structure_figure"](
         {HOSTILE: structure_curve(POINTS, scales=(16, 32, 64), n_points=8, n_references=4)}
     ),
@@ -95,6 +120,9 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
     "triangle_figure": lambda: PLOTS["triangle_figure"](edges(), spokes()),
     "triangle_scatter": lambda: PLOTS["triangle_scatter"](models(), columns=("size", "score", "top1")),
     "volume_slices": lambda: PLOTS["volume_slices"](volume(), background=np.zeros((6, 7, 5)), label=HOSTILE),
+    "width_figure": lambda: PLOTS["width_figure"](
+        pd.DataFrame({"width": [2, 4, 8] * 2, "gap": range(6), "n": [10] * 3 + [20] * 3}), columns=("gap",)
+    ),
 }
 FROM_SCORES = (
     "calibration_figure", "layer_by_roi", "leaderboard_figure", "property_scatter", "score_bars", "triangle_scatter"

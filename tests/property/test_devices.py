@@ -15,6 +15,7 @@ import brainalign
 from brainalign.encoding import BandedRidgeCV, RidgeCV
 from brainalign.geometry.local_dimension import ESTIMATORS
 from brainalign.metrics import METRICS
+from brainalign.testing.small_network import embed_small, image_store, values_of
 
 DEVICE = os.environ.get("BRAINALIGN_TEST_DEVICE", "cuda")
 
@@ -28,7 +29,7 @@ SIMILARITY = [name for name, metric in METRICS.items() if metric.family == "simi
 BY_FORM = [name for name, metric in METRICS.items() if metric.form is not None and not metric.fits]
 
 
-def _pair(precision, n=120, p=40, q=30):
+def _pair(precision, n=120, p=24, q=20):
     rng = np.random.default_rng(3)
     X = rng.normal(size=(n, p))
     Y = X @ rng.normal(size=(p, q)) + 4 * rng.normal(size=(n, q))
@@ -98,7 +99,7 @@ def test_encoding(selection, precision):
 @PRECISIONS
 def test_estimators(precision):
     X, Y = _pair(precision)
-    for make in (RidgeCV, lambda: BandedRidgeCV(spaces=[0] * 20 + [1] * 20, n_samples=5)):
+    for make in (RidgeCV, lambda: BandedRidgeCV(spaces=[0] * 12 + [1] * 12, n_samples=5)):
         expected = make().fit(X, Y).predict(X)
         found = make().fit(*_there(X, Y)).predict(_there(X)[0])
         _same(found, expected, 10 * AGREE[precision])
@@ -135,3 +136,16 @@ def test_neighbours(precision):
     here, there = brainalign.neighbour_graph(cloud, k=10), brainalign.neighbour_graph(_there(cloud)[0], k=10)
     np.testing.assert_array_equal(np.asarray(there.index), np.asarray(here.index))
     _same(there.distance, here.distance, AGREE[precision])
+
+
+def test_embeddings(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINALIGN_CACHE", str(tmp_path / "cache"))
+    store = image_store(tmp_path)
+    layers = ["conv", "gain", "head"]
+    here = values_of(store, embed_small(store, layers=layers))
+    there = values_of(store, embed_small(store, layers=layers, device=DEVICE, name="there"))
+    coarse = values_of(store, embed_small(store, layers=layers, device=DEVICE, precision="bfloat16", name="coarse"))
+    for key, values in here.items():
+        size = np.abs(values).max()
+        assert np.abs(there[key] - values).max() < 1e-5 * size
+        assert 1e-5 * size < np.abs(coarse[key] - values).max() < 0.02 * size

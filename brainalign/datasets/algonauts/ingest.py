@@ -31,6 +31,8 @@ AVERAGED = (
     "variance that can be explained in the test images, as shipped"
 )
 
+CEILING = "test_split/noise_ceiling of Algonauts 2023"
+
 
 def ingest_algonauts2023(
     root: str | Path | None,
@@ -105,6 +107,8 @@ def _deposit(
     dtype = np.result_type(*[side.dtype for split in splits for side in split.hemispheres])
     places, surface = vertex_places(subject, widths)
     masks, notes = read_regions(subject, widths, manifest, trust_pickle)
+    shipped = shipped_ceiling(subject, widths)
+    ceiling = {"coordinate": "noise_ceiling", "unit": "fraction", "of": {"split": "test"}, "source": CEILING}
     lacking = [name for name in SPLITS[variant] if name not in [split.name for split in splits]]
     return deposit_responses(
         store,
@@ -116,10 +120,15 @@ def _deposit(
             "stimulus": np.array([stimulus for split in splits for stimulus in split.ids], dtype=object),
             "split": np.repeat(np.array([s.name for s in splits], dtype=object), [len(s.ids) for s in splits]),
         },
-        neuroids=neuroids_of(masks, places | shipped_ceiling(subject, widths), sum(widths)),
+        neuroids=neuroids_of(masks, places | shipped, sum(widths)),
         stimulus_set=DATASET,
-        attrs={"licence": manifest.licence, "unit": "z-score within session, averaged over repetitions", **surface},
-        options={"reader": "algonauts2023/1", "splits": [split.name for split in splits]},
+        attrs={
+            "licence": manifest.licence,
+            "unit": "z-score within session, averaged over repetitions",
+            **surface,
+            **({"ceiling": ceiling} if shipped else {}),
+        },
+        options={"reader": "algonauts2023/2", "splits": [split.name for split in splits]},
         averaged=AVERAGED,
         notes=[*notes, *(f"the responses of the {name} split are not on disk" for name in lacking)],
     )

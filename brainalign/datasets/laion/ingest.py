@@ -21,12 +21,13 @@ from brainalign.datasets.laion.files import (
     region_images,
     session_files,
 )
+from brainalign.datasets.laion.stimuli import laion_images
 from brainalign.datasets.masked_frames import Mask, frame_count, frame_dtype, without_missing
 from brainalign.datasets.report import ImportReport, IngestReport
 from brainalign.datasets.roi_masks import neuroids_of
 from brainalign.datasets.shipped_files import chosen
 from brainalign.datasets.stacked import Part, stacked
-from brainalign.datasets.stimulus_sets import extend_stimuli, with_images
+from brainalign.datasets.stimulus_sets import extend_stimuli
 from brainalign.datasets.trees import chosen_subjects, find_files, require_root
 from brainalign.errors import DatasetError
 from brainalign.manifests import Manifest, load_manifest
@@ -93,7 +94,8 @@ def ingest_laion_fmri(
     variant : {"glmsingle.z", "glmsingle", "glmsingle-shared.z", "glmsingle-shared"}, optional
         z-scores within session (over all of its trials) or betas; all images, or those that all subjects saw.
     images : path, optional
-        Folder or zip of the stimuli.
+        The released archive ``task-images_stimuli.h5`` with ``task-images_metadata.csv`` beside it, or a folder or zip
+        of the stimuli; default: the archive, where it lies below ``root``. Images are read where they lie.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def ingest_laion_fmri(
     table = pd.concat([subject.trials[["stimulus", "filename"]] for subject in found])
     table = table.drop_duplicates("stimulus", ignore_index=True)
     table["pool"] = table["stimulus"].str.split("_").str[0]
-    table, source, how = with_images(table, images)
+    table, source, how = laion_images(folder, table, images)
     whole = extend_stimuli(store, DATASET, table, source=source, kind=how)
     entries = [_deposit(store, folder, subject, kind, manifest) for subject in found]
     return IngestReport(DATASET, {DATASET: len(whole)}, tuple(entries))

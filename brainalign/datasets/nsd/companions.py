@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from brainalign.datasets.deposit import stored_findings
 from brainalign.datasets.nsd.anatomy import Anatomy
 from brainalign.datasets.nsd.betas import BetaFile, open_betas
 from brainalign.datasets.nsd.ingest import make_anatomy, space_kind, without_missing
@@ -135,7 +136,8 @@ def put_companion(
         written = store.put_responses(companion.dataset, as_named, subject, responses, options=options)
         counts = Counter(shown.stimuli)
         sizes = (len(counts), file.n_trials, len(places), (min(counts.values()), max(counts.values())))
-        notes = (*shown.notes, *dict.fromkeys(anatomy.notes))
+        found = stored_findings(store, companion.dataset, as_named, subject)
+        notes = (*shown.notes, *dict.fromkeys(anatomy.notes), *found)
         entry = ImportReport(
             companion.dataset, as_named, subject, "responses", *sizes, tuple(labels), "", written, notes
         )

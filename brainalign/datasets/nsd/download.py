@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from brainalign.datasets.fetching import Wanted
 from brainalign.datasets.nsd.companions import Companion
 from brainalign.datasets.nsd.imagery import IMAGERY
+from brainalign.datasets.nsd.imagery_design import DESIGN
 from brainalign.datasets.nsd.ingest import DATASET, DEFAULT_BETAS, space_kind
 from brainalign.datasets.nsd.synthetic import N_COMMON, N_IMAGES, SYNTHETIC
 from brainalign.datasets.nsd.tree import HEMISPHERES, beta_version
@@ -55,6 +56,7 @@ def nsd_files(
         folder = f"nsddata_betas/ppdata/{subject}/{space}/{version}"
         for number in numbers:
             wanted += _betas(folder, f"betas_session{number:02d}", space, surface=surface)
+            wanted += [Wanted(f"{folder}/valid_session{number:02d}.nii.gz", False)] if space == "MNI" else []
         names = [f"{side}.ncsnr.mgh" for side in HEMISPHERES] if surface else ["ncsnr.nii.gz"]
         wanted += [Wanted(f"{folder}/{name}", False) for name in names]
         wanted.append(Wanted(f"nsddata/ppdata/{subject}/behav/responses.tsv", False))
@@ -90,7 +92,8 @@ def imagery_files(
     rois: Sequence[str] = DEFAULT_ROIS,
 ) -> list[Wanted]:
     """Return the files of NSD-imagery; see :func:`nsd_files`."""
-    return list(dict.fromkeys(_companion(IMAGERY, subjects, space, betas, rois)))
+    wanted = [Wanted(DESIGN, False), *_companion(IMAGERY, subjects, space, betas, rois)]
+    return list(dict.fromkeys(wanted))
 
 
 def _companion(
@@ -107,7 +110,7 @@ def _companion(
 
 def _betas(folder: str, stem: str, space: str, *, surface: bool) -> list[Wanted]:
     if not surface:
-        return [Wanted(f"{folder}/{stem}.hdf5")]
+        return [Wanted(f"{folder}/{stem}.{'nii.gz' if space == 'MNI' else 'hdf5'}")]
     ending = "mgh" if space == "fsaverage" else "hdf5"
     return [Wanted(f"{folder}/{side}.{stem}.{ending}") for side in HEMISPHERES]
 
@@ -120,7 +123,7 @@ def _maps(subject: str, space: str, rois: Sequence[str], *, surface: bool) -> li
         wanted.append(Wanted(f"{labels}/{family}.mgz.ctab", False))
         contrast = family.removeprefix("floc-").replace("words", "word") if family.startswith("floc-") else ""
         if not surface:
-            wanted.append(Wanted(f"{functional}/roi/{family}.nii.gz"))
+            wanted.append(Wanted(f"{functional}/roi/{family}.nii.gz", required=space != "MNI"))
             wanted += [Wanted(f"{functional}/floc_{contrast}tval.nii.gz", False)] if contrast else []
             continue
         for side in HEMISPHERES:

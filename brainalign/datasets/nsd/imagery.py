@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,13 @@ from brainalign.datasets.nsd.companions import (
     companion_version,
     put_companion,
 )
-from brainalign.datasets.nsd.stimulus_sets import complete_stimuli
+from brainalign.datasets.nsd.imagery_design import ORDERS, read_conditions
+from brainalign.datasets.nsd.ncsnr import ncsnr_of_repeats
 from brainalign.datasets.nsd.tree import open_tree
 from brainalign.datasets.nsd.trials import repetitions
-from brainalign.datasets.report import IngestReport
-from brainalign.errors import DatasetError
+from brainalign.datasets.report import ImportReport, IngestReport
+from brainalign.datasets.stimulus_sets import complete_stimuli
+from brainalign.errors import ChoiceError, DatasetError
 from brainalign.manifests import load_manifest
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ def ingest_nsd_imagery(
     rois: Sequence[str] | None = None,
     zscore: bool = True,
     conditions: str | Path | None = None,
+    order: str | None = None,
 ) -> IngestReport:
     """Bring NSD-imagery into the store.
 
@@ -56,9 +60,15 @@ def ingest_nsd_imagery(
     root, store, subjects, variant, space, betas, neuroids, rois, zscore
         As for :func:`brainalign.datasets.nsd.synthetic.ingest_nsd_synthetic`.
     conditions : path, optional
-        CSV with one row a trial, in the order of the betas, and a column ``stimulus``. Without it the id of a trial is
-        its run and its place in it (``nsdimagery-visA-01``): the released files do not say in the open which of the
-        six conditions a trial shows, so no trial is known to repeat another and there is no noise ceiling.
+        CSV with one row a trial, in the order of the betas, and a column ``stimulus``.
+    order : {"time", "condition"}, optional
+        Take the condition of each beta from ``designmatrixGLMsingle.mat``: ids are its columns, ``nsdimagery-c01`` and
+        on. The release does not say in the open in which order the betas of a run stand. GLMsingle returns them as
+        trials were shown (``"time"``); others have read the released files condition by condition. The report says
+        what ncsnr either order gives: repeats of one condition are alike only in the right one.
+
+        Without ``conditions`` and ``order`` the id of a trial is its run and its place in it (``nsdimagery-visA-01``):
+        no trial is known to repeat another and there is no noise ceiling.
 
     Returns
     -------
@@ -75,7 +85,9 @@ def ingest_nsd_imagery(
     tree = open_tree(root, DATASET)
     families = [rois] if isinstance(rois, str) else None if rois is None else list(rois)
     choice = SessionChoice(space, companion_version(betas, IMAGERY), neuroids, families, zscore)
-    ids = _place_ids() if conditions is None else _read_conditions(Path(conditions))
+    if conditions is not None and order is not None:
+        raise ChoiceError("give conditions= or order=, one of the two.")
+    ids = _ids(tree.root, conditions, order)
     known: dict[str, int] = {}
     numbers = np.array([known.setdefault(one, len(known)) for one in ids], dtype=np.int64)
     along = {**_along(), "repetition": repetitions(numbers)}
@@ -85,13 +97,36 @@ def ingest_nsd_imagery(
             raise DatasetError(f"{subject} has betas of {n_trials} trials; the twelve runs have {len(ids)}.")
         return Presentations(stimulus_set, ids, along, notes)
 
-    unknown = "which condition a trial shows is not known; ids are places in a run, give conditions="
-    notes = (unknown,) if conditions is None else ()
-    stimulus_set = DATASET if conditions is not None else f"{DATASET}-places"
+    unknown = "which condition a trial shows is not known; ids are places in a run, give conditions= or order="
+    places = conditions is None and order is None
+    notes = (unknown,) if places else ()
+    stimulus_set = f"{DATASET}-places" if places else f"{DATASET}-{order}" if order else DATASET
     table = pd.DataFrame({"stimulus": list(known)})
     complete_stimuli(store, stimulus_set, table, attrs={"licence": load_manifest(DATASET).licence})
-    entries = put_companion(tree, store, IMAGERY, choice, subjects, variant, presentations)
+    named = f"{choice.variant()}.{order}" if order and variant is None else variant
+    entries = put_companion(tree, store, IMAGERY, choice, subjects, named, presentations)
+    if order is not None:
+        other = next(one for one in ORDERS if one != order)
+        conditions_of = {one: read_conditions(tree.root, BLOCKS, one) for one in (order, other)}
+        entries = [replace(entry, notes=(*entry.notes, _compared(store, entry, conditions_of))) for entry in entries]
     return IngestReport(DATASET, {stimulus_set: len(table)}, tuple(entries))
+
+
+def _compared(store: Store, entry: ImportReport, conditions_of: dict[str, npt.NDArray[np.int64]]) -> str:
+    """Say which ncsnr each order of the betas gives, the mean of each run taken away."""
+    values = np.asarray(store.responses(entry.dataset, entry.subject, variant=entry.variant)["response"].values)
+    blocks = _along()["block"]
+    values = np.concatenate([values[blocks == run] - values[blocks == run].mean(axis=0) for run in BLOCKS])
+    values /= np.where(values.std(axis=0) > 0, values.std(axis=0), 1)
+    found = {name: ncsnr_of_repeats(values, c) for name, c in conditions_of.items()}
+    shown = ", ".join(f"{np.nanmean(ncsnr):.3f} with order={name!r}" for name, ncsnr in found.items())
+    return f"mean ncsnr {shown}: the right order is the one in which repeats are alike"
+
+
+def _ids(root: Path, conditions: str | Path | None, order: str | None) -> list[str]:
+    if order is not None:
+        return [f"nsdimagery-c{number + 1:02d}" for number in read_conditions(root, BLOCKS, order).tolist()]
+    return _place_ids() if conditions is None else _read_conditions(Path(conditions))
 
 
 def _place_ids() -> list[str]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from brainalign.datasets.deposit import stored_findings
 from brainalign.datasets.nsd.anatomy import Anatomy
 from brainalign.datasets.nsd.betas import BetaFile, HemispherePair
 from brainalign.datasets.nsd.design import Design, read_design, stimulus_id
@@ -105,7 +106,8 @@ def ingest_nsd(
         ``subj01`` and on; default: all whose betas are there.
     variant : str, optional
         Name in the store; default: made of the options, as ``func1pt8mm.b3.nsdgeneral.z``.
-    space : {"func1pt8mm", "func1mm", "nativesurface", "fsaverage"}
+    space : {"func1pt8mm", "func1mm", "nativesurface", "fsaverage", "MNI"}
+        MNI has no regions (``neuroids="all"``: the voxels that are valid in every session) and ``betas_fithrf`` only.
     betas : str
         Version of the betas: in full, or b1, b2, b3.
     neuroids : str or float
@@ -273,6 +275,7 @@ def _put(store: Store, one: Subject, choice: Choice, variant: str, wanted: npt.N
         "stimuli": choice.stimuli,
     }
     written = store.put_responses(DATASET, variant, one.name, responses, options=options)
+    one.notes += stored_findings(store, DATASET, variant, one.name)
     dead = {session: n for session, n in stack.constant.items() if n}
     if dead:
         one.notes.append(

@@ -12,8 +12,8 @@ import pandas as pd
 from brainalign.datasets.image_brick import brick_shape, describe_brick
 from brainalign.datasets.nsd.design import Design, stimulus_id
 from brainalign.datasets.nsd.splits import SPLITS, split_columns
-from brainalign.datasets.nsd.stimulus_sets import complete_stimuli, recorded_stimuli
 from brainalign.datasets.nsd.tree import NsdTree
+from brainalign.datasets.stimulus_sets import complete_stimuli, recorded_stimuli
 from brainalign.errors import ChoiceError, DatasetError, near_names
 from brainalign.manifests import load_manifest
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainalign.datasets.colour_print import colour_print
-from brainalign.datasets.images import decode_pixels
+from brainalign.datasets.image_decoding import decode_pixels
 from brainalign.datasets.nsd.companions import (
     Companion,
     Presentations,
@@ -21,10 +21,10 @@ from brainalign.datasets.nsd.companions import (
     put_companion,
 )
 from brainalign.datasets.nsd.design import load_fields
-from brainalign.datasets.nsd.stimulus_sets import complete_stimuli
 from brainalign.datasets.nsd.tree import NsdTree, open_tree
 from brainalign.datasets.nsd.trials import repetitions
 from brainalign.datasets.report import IngestReport
+from brainalign.datasets.stimulus_sets import complete_stimuli
 from brainalign.errors import DatasetError
 from brainalign.manifests import load_manifest
 

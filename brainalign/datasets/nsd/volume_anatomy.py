@@ -27,7 +27,7 @@ class VolumeAnatomy(Anatomy):
 
     @cached_property
     def ncsnr(self) -> Array | None:
-        path = self.tree.betas(self.subject, self.space, self.version) / "ncsnr.nii.gz"
+        path = self._betas / "ncsnr.nii.gz"
         return read_volume(path, self.grid, of=self.of).astype(np.float32) if path.is_file() else None
 
     @cached_property
@@ -35,6 +35,10 @@ class VolumeAnatomy(Anatomy):
         path = self._functional / "brainmask.nii.gz"
         if path.is_file():
             return np.asarray(read_volume(path, self.grid, of=self.of) > 0)
+        valid = sorted(self._betas.glob("valid_session*.nii.gz"))
+        if valid:  # of MNI space, where a session need not cover the whole brain
+            inside = [read_volume(one, self.grid, of=self.of) > 0 for one in valid]
+            return np.asarray(np.all(inside, axis=0))
         if self.ncsnr is not None:
             self.notes.append(f"{path.name} is not there; voxels with an ncsnr stand for the brain")
             return np.isfinite(self.ncsnr)
@@ -50,6 +54,10 @@ class VolumeAnatomy(Anatomy):
 
     def attrs(self) -> dict[str, Any]:
         return {"shape": list(self.grid), "affine": self._affine().tolist()}
+
+    @property
+    def _betas(self) -> Path:
+        return self.tree.betas(self.subject, self.space, self.version)
 
     @property
     def _functional(self) -> Path:
@@ -80,12 +88,11 @@ class VolumeAnatomy(Anatomy):
 
     def _affine(self) -> Array:
         """Affine of a map of this grid; if there is none, the centred one that all volumes of NSD have."""
-        betas = self.tree.betas(self.subject, self.space, self.version)
-        maps = [self._functional / "brainmask.nii.gz", betas / "ncsnr.nii.gz", *sorted(self._folder().glob("*.nii.gz"))]
-        for path in maps:
+        valid, regions = sorted(self._betas.glob("valid_session*.nii.gz")), sorted(self._folder().glob("*.nii.gz"))
+        for path in (self._functional / "brainmask.nii.gz", self._betas / "ncsnr.nii.gz", *valid, *regions):
             if path.is_file():
                 return np.asarray(load_image(path).affine, dtype=np.float64)
-        side = {"func1pt8mm": 1.8, "func1mm": 1.0}[self.space]
+        side = {"func1mm": 1.0, "MNI": 1.0}.get(self.space, 1.8)
         affine = np.diag([side, side, side, 1.0])
         affine[:3, 3] = -(np.array(self.grid) - 1) / 2 * side
         return affine

@@ -21,6 +21,7 @@ from brainalign.stats.relations.correlation import (
     unit_columns,
 )
 from brainalign.stats.relations.exchange import Exchange, Rearranged, p_of
+from brainalign.stats.relations.kendall import kendall_tau, tau_null, tau_samples
 from brainalign.stats.resampling import Interval
 
 __all__ = ["Level", "Relation", "correlation_null", "correlations_with", "half_width", "relation_of"]
@@ -53,13 +54,13 @@ class Relation:
 
     Attributes
     ----------
-    r, rho : float
-        Pearson and Spearman correlation.
+    r, rho, tau : float
+        Pearson and Spearman correlation, Kendall's tau-b.
     partial : float or None
         Pearson correlation given the covariates; None without any.
-    interval, partial_interval : Interval, Interval or None
-        Of ``r`` and ``partial``, by a bootstrap of whole groups.
-    p, rho_p, partial_p : float
+    interval, partial_interval, tau_interval : Interval (or None)
+        Of ``r``, ``partial`` and ``tau``, by a bootstrap of whole groups.
+    p, rho_p, tau_p, partial_p : float
         Two-sided, by permutation of units within groups and of whole groups (all units without groups).
     within, between : Level or None
         The correlation inside groups (deviations from their means) and that of group means, each with its own null;
@@ -94,6 +95,9 @@ class Relation:
     n_distinct: int
     smallest_p: float
     exact: bool
+    tau: float
+    tau_p: float
+    tau_interval: Interval
     n_dropped: int = 0
 
 
@@ -136,7 +140,7 @@ def relation_of(
     exchanged, and the covariates are fitted again. The interval is symmetric in Fisher's z with the bootstrap's
     standard error and Student's t with as many degrees of freedom as groups less one: with few families a percentile
     interval is too narrow. Cost: n_permutations n (q + 1) multiplications for each of the p, twice that for each group
-    left out.
+    left out, and n_permutations n² / 2 comparisons for tau.
 
     Examples
     --------
@@ -161,6 +165,7 @@ def relation_of(
         partial_p = p_of(abs(partial), np.abs(partial_null))
         partial_interval = _interval(partial, partial_samples(one, other, Z, counts), n_groups)
     left_out = _leave_one_out(one, other, groups, draws)
+    tau = kendall_tau(one, other)
     return Relation(
         r=r,
         rho=rho,
@@ -180,6 +185,9 @@ def relation_of(
         n_distinct=drawn.n_distinct,
         smallest_p=drawn.smallest_p,
         exact=drawn.exact,
+        tau=tau,
+        tau_p=p_of(abs(tau), np.abs(tau_null(one, exchange.rearrange(other, count=n_permutations, seed=seed).values))),
+        tau_interval=_plain_interval(tau, tau_samples(one, other, counts), n_groups),
     )
 
 
@@ -250,6 +258,13 @@ def _interval(r: float, drawn: FloatArray, n_groups: int, level: float = 0.95) -
     centre = math.atanh(min(max(r, -limit), limit))
     low, high = math.tanh(centre - half), math.tanh(centre + half)
     return Interval(r, min(low, r), max(high, r), se * (1 - r * r), level, "cluster bootstrap", n_groups - 1)
+
+
+def _plain_interval(tau: float, drawn: FloatArray, n_groups: int, level: float = 0.95) -> Interval:
+    """Interval of tau, symmetric: small samples reach one too often for Fisher's z."""
+    se, half = half_width(drawn, n_groups, level)
+    low, high = max(tau - half, -1.0), min(tau + half, 1.0)
+    return Interval(tau, low, high, se, level, "cluster bootstrap", n_groups - 1)
 
 
 def half_width(drawn: FloatArray, n_groups: int, level: float = 0.95) -> tuple[float, float]:

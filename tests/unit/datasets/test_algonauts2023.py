@@ -10,7 +10,7 @@ from brainalign.datasets import ingest
 from brainalign.errors import BrainalignError, ChoiceError, DatasetError, InputError, StoreError
 from brainalign.manifests import load_manifest
 from brainalign.stats import noise_ceiling
-from brainalign.store import average_repeats, join
+from brainalign.store import average_repeats, join, open_store
 from brainalign.testing.mini_algonauts2023 import make_algonauts2023
 
 
@@ -183,3 +183,21 @@ def test_its_benchmark_scores(fresh_store, tmp_path, score_tiny):
     }
     assert table["value"].notna().all()
     assert table["ceiling_reason"].str.contains("averaged over the repetitions").all()
+
+
+def test_the_shipped_ceiling_bounds_encoding_of_the_test_images_alone(fresh_store, tmp_path, score_tiny):
+    truth = make_algonauts2023(tmp_path / "a", n_test=20)["subj01"]
+    encoding = {"metrics": ("encoding.ridge.r2",), "rois": ("streams/ventral",)}
+    ingest("algonauts2023", tmp_path / "a", fresh_store, variant="challenge-test")
+    row = score_tiny(fresh_store, "algonauts2023-test", **encoding).iloc[0]
+    labels = {n: k for k, n in load_manifest("algonauts2023").label_tables["streams"].labels.items()}
+    inside = np.asarray(truth["labels"]["streams"]) == labels["ventral"]
+    shares = np.asarray(truth["noise_ceiling"])[inside]
+    assert row["ceiling_kind"] == "variance" and row["ceiling"] == pytest.approx(shares[shares > 0].mean())
+    assert row["normalised"] == pytest.approx(row["value"] / row["ceiling"])
+    assert row["n_excluded"] == (shares == 0).sum()
+    other = open_store(tmp_path / "other")
+    ingest("algonauts2023", tmp_path / "a", other, variant="challenge")
+    both = score_tiny(other, "algonauts2023-test", variant="challenge", **encoding).iloc[0]
+    assert both["ceiling_kind"] is None
+    assert "of the 20 stimuli of split test; 20 of them and 12 others are scored" in both["ceiling_reason"]

@@ -6,10 +6,11 @@ import pytest
 from PIL import Image
 
 from brainalign.datasets import audit_dataset, import_images, import_responses
-from brainalign.datasets.audit import id_shift_scores, session_effect
-from brainalign.datasets.near_duplicates import print_matrix, similar_pairs
+from brainalign.datasets.audit import id_shift_scores
 from brainalign.errors import ChoiceError, InputError
 from brainalign.store import open_store
+from brainalign.store.near_duplicates import print_matrix, similar_pairs
+from brainalign.store.session_effect import session_effect
 
 IDS = [f"nsd-{i:05d}" for i in range(60)]
 
@@ -78,7 +79,7 @@ def test_constant_neuroids_and_equal_regions(store):
     rois = pd.DataFrame({"V1": [1, 1, 0, 0], "EVC": [1, 1, 0, 0], "IT": [0, 0, 1, 1]})
     import_responses(store, dataset="lab", subject="s", matrix=values, stimuli=list("abcdef"), rois=rois, averaged=2)
     report = audit_dataset(store, "lab")
-    assert found(report, "neuroids") == [("warning", "1 of 4 never vary; they have no score.")]
+    assert found(report, "neuroids") == [("warning", "1 of 4 neuroids never vary; they have no score.")]
     assert found(report, "regions") == [("warning", "'V1' and 'EVC' hold the same neuroids.")]
     assert report.ok
 

@@ -8,7 +8,8 @@ from scipy.signal import detrend
 from scipy.stats import zscore
 
 from brainalign.datasets import ingest
-from brainalign.datasets.time_series import block_means, find_blocks, standardize_within
+from brainalign.datasets.sessions import standardize_within
+from brainalign.datasets.time_series import block_means, find_blocks
 from brainalign.errors import ChoiceError, DatasetError, InputError
 from brainalign.stats import noise_ceiling
 from brainalign.store import average_repeats, open_store

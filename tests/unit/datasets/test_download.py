@@ -1,10 +1,7 @@
 """Fetching files: from a server on this machine and from a folder, in pieces, with terms, sizes and hashes checked."""
 
 import hashlib
-import http.server
-import re
 import shutil
-import threading
 
 import pytest
 import yaml
@@ -28,50 +25,9 @@ def bucket(tmp_path_factory):
     return root
 
 
-class Bucket(http.server.BaseHTTPRequestHandler):
-    """A bucket over HTTP: HEAD, GET with ranges, MD5 as ETag; may break off after some bytes."""
-
-    def do_HEAD(self):
-        self._answer(body=False)
-
-    def do_GET(self):
-        self._answer(body=True)
-
-    def _answer(self, body):
-        path = self.server.root / self.path.lstrip("/")
-        if not path.is_file():
-            self.send_error(404)
-            return
-        data = path.read_bytes()
-        etag = hashlib.md5(data).hexdigest() if path.name not in self.server.lies else "0" * 32
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-        part = data[int(wanted[1]) : int(wanted[2]) + 1] if wanted else data
-        self.server.log.append((self.command, path.name, wanted and wanted[0]))
-        if body and path.name in self.server.broken:
-            self.send_error(503)
-            return
-        self.send_response(206 if wanted else 200)
-        self.send_header("Content-Length", str(len(part)))
-        self.send_header("ETag", f'"{etag}"')
-        self.end_headers()
-        if body:
-            self.wfile.write(part)
-
-    def log_message(self, *args):
-        """Say nothing."""
-
-
 @pytest.fixture
-def server(bucket):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
-    server.root, server.log, server.lies, server.broken = bucket, [], set(), set()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def server(bucket, serve):
+    return serve(bucket)
 
 
 def test_what_was_fetched_can_be_ingested(server, tmp_path):

@@ -1,17 +1,23 @@
 """LAION-fMRI on a miniature of the release."""
 
+import io
+import json
 import shutil
 
+import h5py
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.stats import zscore
 
-from brainalign.datasets import ingest
+from brainalign.datasets import audit_dataset, import_split, ingest, list_splits
+from brainalign.datasets.images import iter_images
 from brainalign.datasets.laion.ingest import VARIANTS
 from brainalign.errors import BrainalignError, ChoiceError, DatasetError
 from brainalign.manifests import load_manifest
+from brainalign.models.stimuli_reader import StimulusReader
 from brainalign.testing.mini_laion import make_laion_fmri
 
 BASE = "derivatives/glmsingle-tedana/sub-01"
@@ -160,3 +166,80 @@ def test_its_benchmark_scores(fresh_store, mini, score_tiny):
     assert scored["value"].notna().all()
     assert (scored["n_stimuli"] == 12).all()
     assert (scored["ceiling_kind"] == "correlation").all()
+
+
+def test_images_are_read_where_they_lie(fresh_store, mini):
+    root, truth = mini
+    ingest("laion-fmri", root, fresh_store)
+    table = fresh_store.stimuli("laion-fmri")
+    assert table.attrs["kind"] == "hdf5" and set(table["stimulus"]) == set(truth["stimulus"])
+    names = pd.read_csv(root / "stimuli" / "task-images_metadata.csv")["image_name"].tolist()
+    shown = dict(iter_images(fresh_store, "laion-fmri"))
+    reader = StimulusReader(table, stimulus_set="laion-fmri")
+    with h5py.File(root / "stimuli" / "task-images_stimuli.h5") as file, reader:
+        for row, stimulus in enumerate(table["stimulus"]):
+            data = bytes(file["images"][names.index(f"{stimulus}.jpg")])
+            expected = np.asarray(Image.open(io.BytesIO(data)))
+            assert np.array_equal(np.asarray(shown[stimulus]), expected)
+            assert np.array_equal(np.asarray(reader.image(row)), expected)
+    assert audit_dataset(fresh_store, "laion-fmri").ok
+    with h5py.File(root / "stimuli" / "task-images_stimuli.h5", "r+") as file:
+        file["images"][0], file["images"][1] = file["images"][1], file["images"][0]
+    assert any(f.check == "image files" for f in audit_dataset(fresh_store, "laion-fmri").findings)
+
+
+def test_images_that_do_not_fit(fresh_store, mini):
+    root, _ = mini
+    names = root / "stimuli" / "task-images_metadata.csv"
+    table = pd.read_csv(names)
+    table[table["image_name"] != "unique_LAION_cluster_2000_i1.jpg"].to_csv(names, index=False)
+    with pytest.raises(DatasetError, match=r"does not name 1 of 20 images, first 'unique_LAION_cluster_2000_i1\.jpg'"):
+        ingest("laion-fmri", root, fresh_store)
+    names.unlink()
+    with pytest.raises(DatasetError, match="which names its rows"):
+        ingest("laion-fmri", root, fresh_store)
+
+
+def test_published_splits_are_registered_and_scored(fresh_store, mini, score_tiny):
+    root, _ = mini
+    ingest("laion-fmri", root, fresh_store, variant="glmsingle-shared.z")
+    path = root / "splits" / "shared" / "tau.json"
+    split = import_split(fresh_store, "laion-fmri", path)
+    assert split.key == "shared-tau.v1" and list_splits(fresh_store, "laion-fmri") == ["shared-tau.v1"]
+    assert (
+        split.splitter == "min_nn_stochastic" and split.variants[0].test_ids[0] == "shared_12rep_LAION_cluster_1000_i0"
+    )
+    assert import_split(fresh_store, "laion-fmri", path) == split
+    rows = score_tiny(fresh_store, "laion-fmri-tau")
+    assert rows["value"].notna().all()
+    content = json.loads(path.read_text())
+    content["n_test"] = 5
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=r"says \(8, 5\) train and test ids and holds \(8, 4\)"):
+        import_split(fresh_store, "laion-fmri", path)
+    del content["n_test"]
+    content["variants"][0]["train_ids"][0] = content["variants"][0]["test_ids"][0]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="in train and in test"):
+        import_split(fresh_store, "laion-fmri", path)
+    content["variants"][0]["train_ids"] = ["a", "b"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="has 0 of 2 train"):
+        import_split(fresh_store, "laion-fmri", path)
+    path.write_text("[]")
+    with pytest.raises(DatasetError, match="is no split"):
+        import_split(fresh_store, "laion-fmri", path)
+
+
+def test_voxels_that_are_missing_in_any_trial_are_left_out(fresh_store, mini):
+    root, truth = mini
+    rewrite(root / BETAS, lambda values: np.where(np.arange(values.shape[3]) == 11, with_nan(values, truth), values))
+    report = ingest("laion-fmri", root, fresh_store)
+    assert any(note == "1 voxels have no data (NaN) and are left out" for note in report.entries[0].notes)
+    assert fresh_store.responses("laion-fmri", "sub-01").sizes["neuroid"] == 49
+
+
+def with_nan(values, truth):
+    values = values.copy()
+    values[tuple(axis[5] for axis in np.nonzero(truth["mask"]))] = np.nan
+    return values

@@ -11,6 +11,7 @@ from brainalign.datasets import audit_dataset, import_responses, list_splits, lo
 from brainalign.datasets.splits import mmd
 from brainalign.errors import ChoiceError, CorruptEntryError, DatasetError, InputError, VariantError
 from brainalign.evaluate import score
+from brainalign.results import read_result
 from brainalign.store import open_store
 
 IDS = [f"im{i:03d}" for i in range(90)]
@@ -90,6 +91,10 @@ def test_damage_and_absence(store, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(CorruptEntryError, match="does not match its hash"):
         load_split(store, "set", "random.v1")
+    report = store.check()
+    assert [text.split(";")[0] for text in report.problems] == ["splits/set/random.v1.json does not match its hash"]
+    path.with_name("random.v3.json.tmp").write_text("{")
+    assert store.check(repair=True).removed == ["splits/set/random.v3.json.tmp"]
     path.write_text("{")
     with pytest.raises(CorruptEntryError, match="damaged"):
         load_split(store, "set", "random.v1")
@@ -121,12 +126,15 @@ def test_folds_of_fewer_stimuli(store):
 
 
 @pytest.mark.parametrize("splitter", ["random", "tau"])
-def test_a_benchmark_scores_on_a_split(store, splitter):
-    make_split(store, "set", splitter, embedding="net", tau=0.9999)
+def test_a_benchmark_scores_on_a_split(store, splitter, tmp_path):
+    made = make_split(store, "set", splitter, embedding="net", tau=0.9999)
     common = {"id": "b", "dataset": "lab", "metrics": ("encoding.ridge.r",), "encoding_permutations": 20, "blocks": 10}
     bench = Benchmark(**common, split=f"{splitter}.v1")
-    table = score("net", bench, store).table
-    assert table["value"].astype(float).min() > 0.7
+    scored = score("net", bench, store, results=tmp_path / "results")
+    assert scored.table["value"].astype(float).min() > 0.7
+    result = read_result(scored.files[0])
+    assert result.benchmark.splits == {f"set/{splitter}.v1": made.sha256}
+    assert result.provenance["findings"] == [] == scored.findings
     assert bench.sha256() != Benchmark(**common).sha256()
     assert "split" not in Benchmark(**common).fields()
     with pytest.raises(ChoiceError, match="no split"):
@@ -144,3 +152,15 @@ def test_mmd_is_unbiased_and_sees_a_shift():
     assert abs(np.mean(same)) < 3 * np.std(same) / np.sqrt(200)
     assert mmd(rng.normal(size=(40, 3)), rng.normal(2, 1, (30, 3))) > 0.3
     assert np.isnan(mmd(np.ones((1, 2)), np.ones((5, 2))))
+
+
+def test_a_score_says_what_leaks(store):
+    """Two stimuli with the same colours, and the responses of one session apart, are said with the score."""
+    prints = [bytes(np.random.default_rng(i).integers(0, 256, 192, dtype=np.uint8)).hex() for i in range(90)]
+    prints[1] = prints[0]
+    table = pd.DataFrame({"stimulus": IDS, "print": prints, "group": [f"g{i % 10}" for i in range(90)]})
+    store.put_stimuli("set", table, replace=True)
+    common = {"id": "b", "dataset": "lab", "metrics": ("encoding.ridge.r",), "encoding_permutations": 20, "blocks": 10}
+    found = score("net", Benchmark(**common, folds=90), store).findings
+    assert {f.check for f in found} == {"near-duplicates"}
+    assert "'im000' (test) and 'im001' (train)" in " ".join(f.message for f in found)

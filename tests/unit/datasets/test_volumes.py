@@ -205,7 +205,7 @@ def test_maps_without_a_stimulus_and_neuroids_without_values_are_counted(store, 
     assert (0, 0, 1) not in set(zip(*(back[a].values.tolist() for a in "xyz"), strict=True))
     assert len(report.notes) == 3
     assert "1 of 60 neuroids are NaN" in report.notes[0]
-    assert "1 neuroids have one value" in report.notes[-1]
+    assert "1 of 59 neuroids never vary" in report.notes[-1]
     assert "1 maps have no stimulus" in str(report)
 
 

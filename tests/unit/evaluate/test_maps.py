@@ -86,6 +86,19 @@ def test_a_surface(scored, tmp_path, to):
     assert np.isfinite(found[0]).sum() == np.isfinite(found[1]).sum() == 2
 
 
+@pytest.mark.parametrize("said", ["space", "surface"])
+def test_fsaverage5_is_the_first_part_of_fsaverage(tmp_path, said):
+    """Readers say either the space or the surface that vertices are of."""
+    store = open_store(tmp_path / "store")
+    sides = {"vertex": [10241, 10242, 7], "hemisphere": np.array(["lh", "lh", "rh"], dtype=object)}
+    put(store, "surface", sides, shape=[163842, 163842], **{said: "fsaverage"})
+    bench = Benchmark(id="b", dataset="surface", metrics=["encoding.ridge.r"], encoding_permutations=20, blocks=10)
+    result = score("net@0123456789ab", bench, store, results=tmp_path / "results").files[0]
+    found = [nibabel.load(p).darrays[0].data for p in write_maps(result, store, tmp_path / "maps", to="fsaverage5")]
+    assert [len(side) for side in found] == [10242, 10242]
+    assert [np.flatnonzero(np.isfinite(side)).tolist() for side in found] == [[10241], [7]]
+
+
 def test_the_command(scored, tmp_path):
     store, paths = scored
     words = ["map", str(paths["volume"]), "--to", "nifti", "--out", str(tmp_path), "--store", str(store.url)]

@@ -224,3 +224,12 @@ def test_bad_input():
         local_dimension(X, estimator="tle", average="unbiased", k=5)
     with pytest.raises(InputError, match="at least 6"):
         local_dimension(X, estimator="abide", k=5)
+
+
+def test_few_points_of_many_dimensions_have_fewer():
+    """515 points of 768 dimensions seem to have 100, and fewer points fewer: values of different n do not compare."""
+    points = np.random.default_rng(0).normal(size=(515, 768))
+    all_of_them, some = local_dimension(points, k=20), local_dimension(points[:64], k=20)
+    assert all_of_them.value < 0.2 * 768
+    assert some.value < 0.8 * all_of_them.value
+    assert (all_of_them.n, some.n) == (515, 64)

@@ -14,6 +14,15 @@ def wide():
     return rng.normal(size=(30, 200)), rng.normal(size=(30, 150))
 
 
+def test_weights_of_directions_that_are_shared_by_force_are_not_made_up():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(60, 40)), rng.normal(size=(60, 30))
+    with pytest.raises(UndefinedError, match="11 in common"):
+        cca(X, Y, variant="pwcca")
+    assert 0 < cca(X[:, :30], Y, variant="pwcca") < 1
+    assert 0 < cca(X, Y, variant="mean") < 1
+
+
 def test_more_units_than_stimuli_are_all_counted(wide):
     X, Y = wide
     C, D = (Z - Z.mean(axis=0) for Z in wide)

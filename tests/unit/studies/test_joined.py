@@ -188,3 +188,38 @@ def test_relate_and_contrast_a_table(root: Path, tmp_path: Path) -> None:
     )
     refused = _run("relate", root, "--x", "accuracy", "--y", "r")
     assert refused.exit_code == 1 and "is a metric" in refused.stderr
+
+
+def test_accuracies_are_joined_whatever_images_they_were_measured_on(tmp_path: Path) -> None:
+    top1, knn = "accuracy.top1", "accuracy.knn.k10"
+    models = [MiniatureModel(f"net{i}", 0.3 + 0.05 * i, family="f") for i in range(6)]
+    MiniatureBoard().write(tmp_path, models)
+    for i, model in enumerate(models):
+        layers = [f"layer{j}|mean" for j in (1, 2, 3)]
+        _property(tmp_path, model, LID, [{"part": n, "value": 20.0 + i} for n in layers])
+        labelled = {"stimulus_set": "labelled", "attributes": {"family": "f"}}
+        _property(
+            tmp_path, model, top1, [{"part": "output|mean", "value": 0.5 + 0.01 * i, "n_stimuli": 99}], **labelled
+        )
+        rows = [{"part": n, "value": 0.1 * j, "n_stimuli": 99} for j, n in enumerate(layers)]
+        _property(tmp_path, model, knn, rows, **labelled)
+    found = results_and_properties(tmp_path, metrics=[R], properties=[LID, top1, knn])
+    assert found.table[top1].tolist() == pytest.approx([0.5 + 0.01 * i for i in range(6)])
+    assert found.table[knn].tolist() == pytest.approx([0.2] * 6)  # the last layer that was measured
+    assert "accuracy of labelled" in found.notes and "properties of embeddings of photos" in found.notes
+    by_layer = results_and_properties(tmp_path, metrics=[R], properties=[LID, top1, knn], unit="layer").table
+    assert len(by_layer) == 18 and by_layer[[top1, knn, LID]].notna().all().all()
+    assert by_layer.groupby("layer")[knn].first().tolist() == pytest.approx([0, 0.1, 0.2])
+    assert by_layer.groupby("model")[top1].nunique().tolist() == [1] * 6
+    bare = results_and_properties(tmp_path, metrics=[], properties=[LID, top1]).table
+    assert len(bare) == 6 and bare[[LID, top1]].notna().all().all()
+    for model in models:
+        _property(tmp_path, model, top1, [{"part": "output|mean", "value": 0.1}], stimulus_set="others")
+    with pytest.raises(InputError, match=r"several stimulus sets \(labelled, others\).*name one \(labelled\)"):
+        results_and_properties(tmp_path, metrics=[R], properties=[top1])
+    one = results_and_properties(tmp_path, metrics=[R], properties=[top1], labelled="others").table
+    assert one[top1].tolist() == [0.1] * 6
+    with pytest.raises(ResultError, match="brainalign accuracy MODEL"):
+        results_and_properties(tmp_path, metrics=[R], properties=["accuracy.top5"])
+    with pytest.raises(InputError, match="nothing to join"):
+        results_and_properties(tmp_path, metrics=[])

@@ -1,9 +1,13 @@
 """NSD-synthetic and NSD-imagery beside the core dataset."""
 
+import re
+import shutil
+
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.io
 
 from brainalign.datasets import ingest
 from brainalign.datasets.images import iter_images
@@ -76,6 +80,43 @@ def test_imagery_with_conditions(companions, store, tmp_path):
     pd.DataFrame({"stimulus": ["a"]}).to_csv(path, index=False)
     with pytest.raises(DatasetError, match=r"has 1 rows.*expected 720"):
         ingest("nsd-imagery", companions[0], store, conditions=path)
+
+
+def test_imagery_by_its_design(companions, store):
+    """Ids follow the onsets of the design; the report tells the order in which the betas stand from the other."""
+    root = companions[0]
+    conditions = add_mini_imagery(root, subjects=("subj04",))  # the same numbers again, for their conditions
+    report = ingest("nsd-imagery", root, store, order="time")
+    r = store.responses("nsd-imagery", "subj04")
+    assert r["stimulus"].values.tolist() == [f"nsdimagery-c{c + 1:02d}" for c in conditions]
+    assert noise_ceiling(r).n_repeats is not None
+    note = next(note for note in report.entries[0].notes if "mean ncsnr" in note)
+    right, wrong = (float(text) for text in re.findall(r"(\d+\.\d+) with order", note))
+    assert note.startswith(f"mean ncsnr {right:.3f} with order='time'") and right > 2 * wrong
+    ingest("nsd-imagery", root, store, order="condition")
+    sorted_ids = store.responses("nsd-imagery", "subj04", variant="func1pt8mm.b3.nsdgeneral.z.condition")["stimulus"]
+    assert sorted_ids.values[:48].tolist() == [f"nsdimagery-c{c:02d}" for c in np.repeat(np.arange(1, 7), 8)]
+
+
+def test_designs_of_imagery_that_are_refused(companions, store, tmp_path):
+    root = tmp_path / "nsd"
+    shutil.copytree(companions[0], root)
+    with pytest.raises(ChoiceError, match="Did you mean 'time'"):
+        ingest("nsd-imagery", root, store, order="tim")
+    with pytest.raises(ChoiceError, match="one of the two"):
+        ingest("nsd-imagery", root, store, order="time", conditions="x.csv")
+    design = root / "nsddata/experiments/nsdimagery/designmatrixGLMsingle.mat"
+    cells = scipy.io.loadmat(design)["stimulus"]
+    cells[0, 4] = cells[0, 4][:100]
+    scipy.io.savemat(design, {"stimulus": cells})
+    with pytest.raises(DatasetError, match=r"run attB has 20 onsets, and 96 betas"):
+        ingest("nsd-imagery", root, store, order="time")
+    design.write_bytes(b"MATLAB 5.0")
+    with pytest.raises(DatasetError, match="is damaged or has no 'stimulus'"):
+        ingest("nsd-imagery", root, store, order="time")
+    design.unlink()
+    with pytest.raises(DatasetError, match=r"designmatrixGLMsingle\.mat, which says when"):
+        ingest("nsd-imagery", root, store, order="time")
 
 
 def test_what_the_companions_do_not_have(companions, store, one_session):

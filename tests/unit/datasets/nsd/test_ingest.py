@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import scipy.io
 
-from brainalign.datasets import ingest
+from brainalign.datasets import check_tree, ingest
 from brainalign.datasets.nsd import ncsnr_ceiling
 from brainalign.errors import VariantError
 from brainalign.stats import noise_ceiling
@@ -130,6 +130,40 @@ def test_regions_of_papers(ingested, mini):
     otc &= r["ncsnr"].values >= 0.2
     assert 0 < otc.sum() < len(otc)
     assert np.array_equal(r["conwell/OTC"].values, otc)
+
+
+def test_sessions_and_regions_are_looked_at_while_they_are_written(mini, store):
+    """Percent signal change keeps the offset of each session that the miniature has; z-scores do not."""
+    report = ingest("nsd", mini[0], store, subjects=["subj02"], zscore=False, **QUICK)
+    ingest("nsd", mini[0], store, subjects=["subj02"], **QUICK)
+    seen = {
+        name: store.responses("nsd", "subj02", variant=f"func1pt8mm.b3.nsdgeneral.{name}").attrs["provenance"]["seen"]
+        for name in ("psc", "z")
+    }
+    assert seen["psc"]["session_share"] > 1e-3 > 1e-9 > seen["z"]["session_share"]
+    assert seen["psc"]["session_p"] < 0.1 < seen["z"]["session_p"]
+    assert any("neuroids never vary" in note for note in report.entries[0].notes) == bool(seen["psc"]["constant"])
+
+
+def test_mni_space_is_read_where_every_session_has_data(mini, store, tmp_path):
+    root, where = tmp_path / "nsd", tmp_path / "nsd" / BETAS / "subj02" / "MNI" / "betas_fithrf"
+    source = mini[0] / BETAS / "subj02" / "func1pt8mm" / B3
+    where.mkdir(parents=True)
+    shutil.copytree(mini[0] / "nsddata" / "experiments", root / "nsddata" / "experiments")
+    for session in (1, 2):
+        shutil.copy(source / f"betas_session{session:02d}.nii.gz", where)
+        valid = np.ones(nibabel.load(source / "ncsnr.nii.gz").shape, dtype=np.uint8)
+        valid[:, :, session] = 0
+        affine = np.diag([-1.0, 1, 1, 1])
+        nibabel.save(nibabel.Nifti1Image(valid, affine), where / f"valid_session{session:02d}.nii.gz")
+    assert all(report.ok for report in check_tree(root, dataset="nsd"))
+    ingest("nsd", root, store, space="MNI", betas="b2", neuroids="all", zscore=False, **QUICK)
+    r = store.responses("nsd", "subj02")
+    assert r.attrs["affine"] == affine.tolist()
+    assert not set(r["z"].values.tolist()) & {1, 2}
+    at = tuple(r[axis].values for axis in "xyz")
+    image = nibabel.load(source / "betas_session02.nii.gz")
+    assert np.abs(r["response"].values[750:] - np.asanyarray(image.dataobj)[at].T / 300).max() < 1e-5
 
 
 def test_spaces_and_their_scales(mini, store):
