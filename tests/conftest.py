@@ -1,12 +1,17 @@
 """Fixtures that all tests may ask for."""
 
+import copy
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 # Problems in tests are small: threads cost more than they give, above all where another job runs beside the tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+_STATES: dict[str, Any] = {}
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -24,3 +29,12 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"real data are not beside this checkout ({path.name} not found in ../shared)")
     return path
+
+
+@pytest.fixture(autouse=True)
+def same_draws_in_any_order(request: pytest.FixtureRequest) -> None:
+    """Put the generator ``RNG`` of a test module back before each test, since tests run in random order."""
+    generator = getattr(request.module, "RNG", None)
+    if isinstance(generator, np.random.Generator):
+        state = _STATES.setdefault(request.module.__name__, copy.deepcopy(generator.bit_generator.state))
+        generator.bit_generator.state = copy.deepcopy(state)

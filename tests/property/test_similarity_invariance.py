@@ -141,7 +141,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 def test_layout_and_type_give_the_same_number(measure, layout):
     rng = np.random.default_rng(0)
-    X, Y = rng.integers(-50, 50, size=(12, 6)).astype(float), rng.integers(-50, 50, size=(12, 9)).astype(float)
+    X, Y = rng.integers(-50, 50, size=(20, 6)).astype(float), rng.integers(-50, 50, size=(20, 9)).astype(float)
     assert measure(layout(X), layout(Y)) == pytest.approx(measure(X, Y), abs=1e-14)
 
 
@@ -149,7 +149,7 @@ def test_layout_and_type_give_the_same_number(measure, layout):
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 def test_narrow_types_give_nearly_the_same_number(measure, dtype):
     rng = np.random.default_rng(1)
-    X, Y = rng.integers(-50, 50, size=(12, 6)).astype(float), rng.integers(-50, 50, size=(12, 9)).astype(float)
+    X, Y = rng.integers(-50, 50, size=(20, 6)).astype(float), rng.integers(-50, 50, size=(20, 9)).astype(float)
     narrow = [torch.tensor(A).to(dtype) if isinstance(dtype, torch.dtype) else A.astype(dtype) for A in (X, Y)]
     assert measure(*narrow) == pytest.approx(measure(X, Y), abs=1e-3)
 
