@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from brainalign.benchmarks import Benchmark
 from brainalign.datasets.splits import load_split
 from brainalign.encoding import make_folds
 from brainalign.errors import BrainalignError, ChoiceError, UndefinedError, near_names
+from brainalign.evaluate.inputs import chosen_rois, chosen_subjects
 from brainalign.stats import Ceiling, Repeats, as_repeats, draw_permutations, make_blocks
 from brainalign.stats.resampling import pairs_of_blocks
 from brainalign.store import Store, average_repeats, join
@@ -105,8 +106,10 @@ class Panel:
         return draw_permutations(n, count, groups=groups, permute="blocks", seed=self.benchmark.seed)
 
 
-def load_panels(embedding: str, benchmark: Benchmark, store: Store) -> list[Panel]:
-    """Read and join all subjects of a benchmark with an embedding ``model@revision``.
+def load_panels(
+    embedding: str, benchmark: Benchmark, store: Store, *, subjects: Sequence[str] | None = None
+) -> list[Panel]:
+    """Read and join the subjects of a benchmark, all or some, with an embedding ``model@revision``.
 
     Raises
     ------
@@ -116,7 +119,7 @@ def load_panels(embedding: str, benchmark: Benchmark, store: Store) -> list[Pane
         From the store.
     """
     panels: list[Panel] = []
-    for name in _chosen_subjects(benchmark, store):
+    for name in chosen_subjects(benchmark, store) if subjects is None else subjects:
         responses = store.responses(benchmark.dataset, name, variant=benchmark.variant)
         stimulus_set = responses.attrs["stimulus_set"]
         embeddings = store.embeddings(embedding, stimuli=stimulus_set)
@@ -137,18 +140,6 @@ def load_panels(embedding: str, benchmark: Benchmark, store: Store) -> list[Pane
                 split = load_split(store, stimulus_set, benchmark.split).folds(stimuli.tolist())
             panels.append(Panel(stimuli, groups, joined.X, [subject], benchmark, sha, split))
     return panels
-
-
-def _chosen_subjects(benchmark: Benchmark, store: Store) -> list[str]:
-    known = store.subjects(benchmark.dataset, benchmark.variant)
-    if benchmark.subjects == "all":
-        return list(known)
-    for name in benchmark.subjects:
-        if name not in known:
-            raise ChoiceError(
-                f"benchmark {benchmark.id} asks for subject {name!r} of {benchmark.dataset}.{near_names(name, known)}"
-            )
-    return list(benchmark.subjects)
 
 
 def _groups(
@@ -178,7 +169,7 @@ def _subject(name: str, raw: Any, joined: Any, stimuli: npt.NDArray[Any], benchm
     if attrs["kind"] == "rdms":
         names = [str(roi) for roi in joined["roi"].values]
         matrix = np.asarray(joined["dissimilarity"].values, dtype=np.float64)
-        chosen = _chosen_rois(benchmark, names)
+        chosen = chosen_rois(benchmark, names)
         rdms = {roi: matrix[names.index(roi)] for roi in chosen}
         return Subject(**base, rois=dict.fromkeys(chosen, np.empty(0, dtype=np.intp)), rdms=rdms)
     response = np.asarray(joined["response"].values)
@@ -195,16 +186,7 @@ def _rois(responses: Any, n_neuroids: int, benchmark: Benchmark) -> dict[str, In
     columns = {str(label): np.flatnonzero(member[:, i]) for i, label in enumerate(names)}
     if benchmark.rois == "all":  # a label table may name regions that this subject lacks
         return {roi: places for roi, places in columns.items() if len(places)}
-    return {roi: columns[roi] for roi in _chosen_rois(benchmark, list(columns))}
-
-
-def _chosen_rois(benchmark: Benchmark, names: list[str]) -> list[str]:
-    if benchmark.rois == "all":
-        return names
-    for roi in benchmark.rois:
-        if roi not in names:
-            raise ChoiceError(f"benchmark {benchmark.id} asks for ROI {roi!r}.{near_names(roi, names)}")
-    return list(benchmark.rois)
+    return {roi: columns[roi] for roi in chosen_rois(benchmark, list(columns))}
 
 
 def _repeats(responses: Any, stimuli: npt.NDArray[Any]) -> tuple[Repeats | None, str, float | None]:
