@@ -138,7 +138,7 @@ def test_memory_divides_the_work_or_refuses_it(store: Store) -> None:
     halved = plan_score(MODEL, BENCHMARK, store, max_memory=needed - 1)
     assert len(halved.units) == 2 * len(everything.units)
     assert max(cost.memory for cost in halved.costs()) < needed
-    with pytest.raises(InputError, match="max_memory is 0.10 GiB"):
+    with pytest.raises(InputError, match=r"max_memory is 0\.10 GiB"):
         ba.score(MODEL, BENCHMARK, store, max_memory="100MiB")
 
 

@@ -70,7 +70,7 @@ def test_without_dask_the_error_names_the_command(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.filterwarnings("ignore")
 def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brainalign.schedule.spec._CONNECT_SECONDS", 1)
-    with pytest.raises(ScheduleError, match="no scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(ScheduleError, match="no scheduler answers at tcp"):
         collected(tasks_of(("", 2, "")), scheduler="tcp://127.0.0.1:9")
 
 
