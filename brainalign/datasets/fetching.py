@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from brainalign.datasets.inflation import place_within
 from brainalign.datasets.remote_files import RemoteFile, RemoteFiles, open_remote
 from brainalign.datasets.room import require_free
 from brainalign.errors import ChoiceError, DatasetError, InputError
 from brainalign.manifests import load_manifest
+from brainalign.store.files import without_secrets
 
 __all__ = ["DownloadReport", "Wanted", "fetch_files"]
 
@@ -103,32 +105,31 @@ def fetch_files(
             "If you accept them, call again with --accept-terms (accept_terms=True)."
         )
     url = source or manifest.download.url
+    said = without_secrets(url)
     remote = open_remote(url, manifest.download.options if source is None else {})
-    report = DownloadReport(dataset, url, str(target))
+    report = DownloadReport(dataset, said, str(target))
     missing = _look(remote, wanted, Path(target), report)
     known = {want.path: want.sha256 for want in wanted}
     total = sum(file.n_bytes for file in missing.values())
     require_free(Path(target), sum(file.n_bytes - _size(_part(Path(target) / path)) for path, file in missing.items()))
     done = 0
     for path, file in missing.items():
-        for step in _fetch(remote, path, file, Path(target) / path, known[path]):
+        for step in _fetch(remote, path, file, place_within(Path(target), path), known[path]):
             if progress is not None:
                 progress(dataset, done + step, total)
         done += file.n_bytes
         report.fetched.append(path)
-    return DownloadReport(dataset, url, str(target), report.fetched, report.there, report.absent, total)
+    return DownloadReport(dataset, said, str(target), report.fetched, report.there, report.absent, total)
 
 
 def _look(
     remote: RemoteFiles, wanted: Sequence[Wanted], target: Path, report: DownloadReport
 ) -> Mapping[str, RemoteFile]:
-    missing = {}
+    missing, shown = {}, without_secrets(remote.url)
     for want in wanted:
         file = remote.look(want.path)
         if file is None and want.required:
-            raise DatasetError(
-                f"{remote.url} has no {want.path}: is the subject, session or space spelled as released?"
-            )
+            raise DatasetError(f"{shown} has no {want.path}: is the subject, session or space spelled as released?")
         if file is None:
             report.absent.append(want.path)
         elif _size(target / want.path) == file.n_bytes:
@@ -141,7 +142,7 @@ def _look(
 def _fetch(remote: RemoteFiles, path: str, file: RemoteFile, place: Path, sha256: str | None) -> Iterator[int]:
     """Fetch one file; yield the bytes that are there after each block."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(place)
+    part, shown = _part(place), without_secrets(remote.url)
     start = _size(part)
     if start > file.n_bytes:  # of another release
         part.unlink()
@@ -151,14 +152,14 @@ def _fetch(remote: RemoteFiles, path: str, file: RemoteFile, place: Path, sha256
             stop = min(start + _BLOCK, file.n_bytes)
             block = remote.read(path, start, stop)
             if len(block) != stop - start:
-                raise DatasetError(f"{remote.url}/{path}: {len(block)} bytes came for {stop - start}; call again.")
+                raise DatasetError(f"{shown}/{path}: {len(block)} bytes came for {stop - start}; call again.")
             out.write(block)
             start = stop
             yield start
     for name, said, whose in (("md5", file.md5, "the server"), ("sha256", sha256, "the manifest")):
         if said is not None and _hash(part, name) != said:
             part.unlink()
-            raise DatasetError(f"{remote.url}/{path} came with another {name} than {whose} states; call again.")
+            raise DatasetError(f"{shown}/{path} came with another {name} than {whose} states; call again.")
     part.replace(place)
 
 

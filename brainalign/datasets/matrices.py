@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from brainalign.datasets.inflation import ARCHIVE_ERRORS, refuse_inflated_array
 from brainalign.errors import DatasetError, InputError, NonFiniteError, near_names
 
 __all__ = ["Labels", "load_array", "load_labels", "load_table", "real_numbers", "refuse_non_finite", "table_matrix"]
@@ -39,9 +39,11 @@ def load_array(path: PathLike, *, key: str | None = None) -> npt.NDArray[Any]:
             return mapped
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as archive:
-                member: npt.NDArray[Any] = archive[_key(archive.files, key, path)]
+                name = _key(archive.files, key, path)
+                refuse_inflated_array(archive, name, path)
+                member: npt.NDArray[Any] = archive[name]
                 return member
-    except (EOFError, OSError, zipfile.BadZipFile) as error:
+    except ARCHIVE_ERRORS as error:
         raise DatasetError(f"{path} is damaged or not what its ending says: {error}") from error
     except ValueError as error:
         if "pickle" in str(error).lower() or "object" in str(error).lower():

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import fsspec
 
 from brainalign.errors import DatasetError, MissingDependencyError
+from brainalign.store.files import without_secrets
 
 __all__ = ["RemoteFile", "RemoteFiles", "open_remote"]
 
@@ -54,9 +55,9 @@ def open_remote(url: str, options: Mapping[str, Any]) -> RemoteFiles:
     try:
         system, base = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        raise MissingDependencyError(f"{url} cannot be opened: {error}") from error
+        raise MissingDependencyError(f"{without_secrets(url)} cannot be opened: {error}") from error
     except (ValueError, TypeError) as error:
-        raise DatasetError(f"{url} is no URL that fsspec opens: {error}") from error
+        raise DatasetError(f"{without_secrets(url)} is no URL that fsspec opens: {error}") from error
     return _FsspecFiles(url, system, base.rstrip("/"))
 
 
@@ -70,6 +71,11 @@ def _as_md5(etag: Any) -> str | None:
 class _HttpFiles:
     url: str
 
+    @property
+    def shown(self) -> str:
+        """The URL in messages."""
+        return without_secrets(self.url)
+
     def look(self, path: str) -> RemoteFile | None:
         try:
             with self._open(path, method="HEAD") as answer:
@@ -77,19 +83,19 @@ class _HttpFiles:
         except urllib.error.HTTPError as error:
             if error.code in (403, 404):  # a bucket that may not be listed answers 403
                 return None
-            raise DatasetError(f"{self.url}/{path}: the server answers {error.code} {error.reason}.") from error
+            raise DatasetError(f"{self.shown}/{path}: the server answers {error.code} {error.reason}.") from error
         except (OSError, TypeError, ValueError) as error:
-            raise DatasetError(f"{self.url}/{path} does not answer: {error}") from error
+            raise DatasetError(f"{self.shown}/{path} does not answer: {error}") from error
 
     def read(self, path: str, start: int, stop: int) -> bytes:
         try:
             with self._open(path, {"Range": f"bytes={start}-{stop - 1}"}) as answer:
                 if answer.status != 206 and start:
-                    raise DatasetError(f"{self.url} does not serve parts of files, so {path} cannot be resumed.")
+                    raise DatasetError(f"{self.shown} does not serve parts of files, so {path} cannot be resumed.")
                 return bytes(answer.read(stop - start))
         except OSError as error:
             raise DatasetError(
-                f"{self.url}/{path} broke off at byte {start}: {error}; call again to resume."
+                f"{self.shown}/{path} broke off at byte {start}: {error}; call again to resume."
             ) from error
 
     def _open(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Any:
@@ -103,13 +109,18 @@ class _FsspecFiles:
     system: Any
     base: str
 
+    @property
+    def shown(self) -> str:
+        """The URL in messages."""
+        return without_secrets(self.url)
+
     def look(self, path: str) -> RemoteFile | None:
         try:
             info = self.system.info(f"{self.base}/{path}")
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise DatasetError(f"{self.url}/{path} does not answer: {error}") from error
+            raise DatasetError(f"{self.shown}/{path} does not answer: {error}") from error
         return RemoteFile(int(info["size"]), _as_md5(info.get("ETag")))
 
     def read(self, path: str, start: int, stop: int) -> bytes:
@@ -117,5 +128,5 @@ class _FsspecFiles:
             return bytes(self.system.cat_file(f"{self.base}/{path}", start=start, end=stop))
         except OSError as error:
             raise DatasetError(
-                f"{self.url}/{path} broke off at byte {start}: {error}; call again to resume."
+                f"{self.shown}/{path} broke off at byte {start}: {error}; call again to resume."
             ) from error

@@ -85,7 +85,7 @@ def read_spec(text: str | Path) -> ClusterSpec:
 def _read_file(path: Path) -> ClusterSpec:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise InputError(f"the cluster file {path} cannot be read: {error}") from error
     if not isinstance(found, dict) or not {"system"} <= found.keys() <= {"system", "jobs", "options"}:
         keys = sorted(map(str, found)) if isinstance(found, dict) else type(found).__name__

@@ -92,9 +92,11 @@ def test_a_disk_that_is_full_at_some_step(
             struck += 1
             assert "free space" in str(error)
         full_at = -1
-        assert check_results(results) == [] or not list(results.rglob("*.json"))
+        left = {problem.problem for problem in check_results(results)} if results.exists() else set()
+        assert left <= {"no result names this file"}  # a table whose result did not fit any more
         score(MODEL, faults.BENCHMARK, toy / "store", results=results, **CHEAP)
         assert faults.content(results) == faults.content(whole)
+        assert check_results(results) == []
     assert struck > 0
 
 
