@@ -100,7 +100,7 @@ class _HttpFiles:
 
     def _open(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Any:
         request = urllib.request.Request(f"{self.url}/{quote(path)}", headers=dict(headers or {}), method=method)
-        return urllib.request.urlopen(request, timeout=_TIMEOUT)
+        return urllib.request.urlopen(request, timeout=_TIMEOUT)  # nosec B310 - http(s) alone comes here
 
 
 @dataclass(frozen=True)

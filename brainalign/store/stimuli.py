@@ -18,8 +18,8 @@ from brainalign import __version__
 from brainalign.errors import CorruptEntryError, EntryNotFoundError, InputError, StoreError, VariantError, near_names
 from brainalign.store.content import ContentHash, stored_vector
 from brainalign.store.files import Files, store_errors
+from brainalign.store.formats import refuse_other_format
 from brainalign.store.layout import FORMAT, canonical, plain, stimuli_path
-from brainalign.store.read import refuse_other_format
 
 __all__ = ["find_stimuli", "list_sets", "put_stimuli", "read_stimuli"]
 

@@ -57,7 +57,7 @@ def killed(job: Callable[..., None], *arguments: Any, after: float) -> bool:
     """Run a job and kill it after some seconds; return whether it was still running."""
     process = start(job, *arguments)
     process.join(after)
-    running = process.is_alive()
+    running = bool(process.is_alive())
     if running:
         process.kill()
     process.join()

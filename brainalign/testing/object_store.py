@@ -70,7 +70,7 @@ def served(trouble: Trouble) -> Iterator[tuple[str, dict[str, Any]]]:
     The bucket is made before trouble begins.
     """
     import boto3
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
     plain = DomainDispatcherApplication(create_backend_app)

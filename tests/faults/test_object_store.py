@@ -42,7 +42,10 @@ def _copied(source: Store, target: Store) -> None:
         target.put_responses("toy", "v1", subject, responses, options={"noise": 2.0})
 
 
-@pytest.mark.parametrize("size", [pytest.param(0.2, id="short"), pytest.param(1.0, id="long", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(0.2, id="short", marks=pytest.mark.slow), pytest.param(1.0, id="long", marks=pytest.mark.slow)],
+)
 def test_a_bucket_in_trouble_gives_the_same_results(tmp_path: Path, size: float) -> None:
     for package in ("s3fs", "boto3", "flask"):
         pytest.importorskip(package)
