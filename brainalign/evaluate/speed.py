@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 import uuid
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ from brainalign.stats import as_repeats
 
 __all__ = ["Estimate", "estimate"]
 
-_LARGEST_N = 400
+_TINY, _SMALL, _LARGE = 60, 200, 500  # stimuli of the probes
+_FEW = {"n_permutations": 20, "encoding_permutations": 20, "half_samples": 20, "blocks": 10}
 _LAYERS, _REGIONS, _NEUROIDS, _WIDTH, _REPEATS = 1, 3, 100, 512, 3
 
 
@@ -39,41 +41,66 @@ class Estimate:
         return sum(self.seconds.values())
 
 
-def estimate(units: Sequence[Unit]) -> Estimate:
-    """Measure every family once on random numbers of smaller size, and scale by the counted operations.
+@dataclass(frozen=True)
+class _Speed:
+    """Seconds of a probe, and how they grow with the operations when the number of stimuli grows."""
 
-    Takes some seconds for each family. Reading is not counted.
+    probe: Sizes
+    seconds: float
+    exponent: float
+
+    def of(self, family: str, s: Sizes) -> float:
+        """Seconds of some sizes: grown in stimuli as measured, in everything else in proportion."""
+        taller = operations(family, dataclasses.replace(self.probe, n=s.n))
+        grown = (taller / operations(family, self.probe)) ** self.exponent
+        return self.seconds * grown * operations(family, s) / taller
+
+
+def estimate(units: Sequence[Unit]) -> Estimate:
+    """Measure every family on random numbers of two smaller sizes, and extrapolate by the counted operations.
+
+    Takes some seconds for each family. Reading is not counted, and RDMs are not measured.
     """
     started = time.perf_counter()
-    rates: dict[str, float] = {}
+    speeds: dict[str, _Speed] = {}
     seconds: dict[str, float] = {}
     for unit in units:
         family = family_of(unit)
         if unit.subjects[0].kind != "responses":
             continue
-        if family not in rates:
-            rates[family] = _rate(family, unit)
-        seconds[family] = seconds.get(family, 0.0) + operations(family, sizes_of(unit)) / rates[family]
+        if family not in speeds:
+            speeds[family] = _measured(family, unit)
+        seconds[family] = seconds.get(family, 0.0) + speeds[family].of(family, sizes_of(unit))
+    rates = {family: operations(family, speed.probe) / speed.seconds for family, speed in speeds.items()}
     return Estimate(seconds, rates, time.perf_counter() - started)
 
 
-def _rate(family: str, unit: Unit) -> float:
+def _measured(family: str, unit: Unit) -> _Speed:
     s = sizes_of(unit)
-    small = dataclasses.replace(
+    large = dataclasses.replace(
         s,
-        n=min(s.n, _LARGEST_N),
+        n=min(s.n, _LARGE),
         widths=(min(max(s.widths), _WIDTH),) * min(len(s.widths), _LAYERS),
         rois=_REGIONS,
         neuroids=_REGIONS * _NEUROIDS,
     )
-    panel = _panel(small, unit.benchmark)
-    began = time.perf_counter()
+    small = dataclasses.replace(large, n=min(s.n, _SMALL))
+    tiny = dataclasses.replace(large, n=min(s.n, _TINY), rois=1, neuroids=10)
+    _seconds(_panel(tiny, unit.benchmark.model_copy(update=_FEW)), unit)  # what is imported and compiled on first use
+    first, second = (_seconds(_panel(sizes, unit.benchmark), unit) for sizes in (small, large))
+    more = math.log(operations(family, large) / operations(family, small))
+    exponent = math.log(second / first) / more if more > 0 else 1.0
+    return _Speed(large, second, min(1.0, max(0.3, exponent)))
+
+
+def _seconds(panel: Panel, unit: Unit) -> float:
     metrics = [get_metric(name) for name in unit.metrics]
-    if family == "encoding":
+    began = time.perf_counter()
+    if metrics[0].family == "encoding":
         encoding_cells(panel, metrics)
     else:
         similarity_cells(panel, metrics[0])
-    return operations(family, small) / (time.perf_counter() - began)
+    return time.perf_counter() - began
 
 
 def _panel(s: Sizes, benchmark: Benchmark) -> Panel:

@@ -61,7 +61,7 @@ def test_a_store_of_an_older_format_is_read_through_its_migration(
     pointer["entry_sha256"] = document_sha256(group["attributes"])
     store.files.write(f"{place}/{pointer['entry']}/zarr.json", json.dumps(group).encode())
     store.files.write(f"{place}/current.json", json.dumps(pointer).encode())
-    with pytest.raises(FormatVersionError, match="brainalign.store/0"):
+    with pytest.raises(FormatVersionError, match=r"brainalign\.store/0"):
         store.embeddings("m", stimuli="set")
     report = store.check(full=True, discard=True)
     assert not report.ok and report.discarded == []  # another format is no damage
