@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import math
 from collections.abc import Iterable, Sequence
@@ -105,7 +106,7 @@ def _roi_sizes(data: Any, n_neuroids: int, benchmark: Benchmark) -> dict[str, in
 def read_embedding(embedding: str, subjects: Sequence[SubjectInput], store: Store) -> EmbeddingInput:
     """Look up an embedding on all stimulus sets that the subjects saw."""
     sets = dict.fromkeys(subject.stimulus_set for subject in subjects)
-    found = [store.embeddings(embedding, stimuli=name) for name in sets]
+    found = [_embeddings(embedding, name, store) for name in sets]
     first = found[0]
     return EmbeddingInput(
         embedding,
@@ -116,6 +117,14 @@ def read_embedding(embedding: str, subjects: Sequence[SubjectInput], store: Stor
         {str(key): math.prod(variable.shape[1:]) for key, variable in first.data_vars.items()},
         max(variable.dtype.itemsize for variable in first.data_vars.values()),
     )
+
+
+def _embeddings(embedding: str, stimulus_set: str, store: Store) -> Any:
+    model, at, revision = embedding.rpartition("@")
+    if at:
+        with contextlib.suppress(EntryNotFoundError):  # a name may hold an @ itself
+            return store.embeddings(model, stimuli=stimulus_set, revision=revision)
+    return store.embeddings(embedding, stimuli=stimulus_set)
 
 
 def matching(wanted: str | Sequence[str], subjects: Sequence[SubjectInput], store: Store) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -107,9 +107,16 @@ class Panel:
 
 
 def load_panels(
-    embedding: str, benchmark: Benchmark, store: Store, *, subjects: Sequence[str] | None = None
+    embedding: str,
+    benchmark: Benchmark,
+    store: Store,
+    *,
+    revision: str | None = None,
+    subjects: Mapping[str, str] | None = None,
 ) -> list[Panel]:
-    """Read and join the subjects of a benchmark, all or some, with an embedding ``model@revision``.
+    """Read and join the subjects of a benchmark with an embedding ``model@revision``, or model and revision.
+
+    ``subjects`` maps those that are wanted to their variants; default all of the benchmark.
 
     Raises
     ------
@@ -119,10 +126,11 @@ def load_panels(
         From the store.
     """
     panels: list[Panel] = []
-    for name in chosen_subjects(benchmark, store) if subjects is None else subjects:
-        responses = store.responses(benchmark.dataset, name, variant=benchmark.variant)
+    chosen = dict.fromkeys(chosen_subjects(benchmark, store), benchmark.variant) if subjects is None else subjects
+    for name, variant in chosen.items():
+        responses = store.responses(benchmark.dataset, name, variant=variant)
         stimulus_set = responses.attrs["stimulus_set"]
-        embeddings = store.embeddings(embedding, stimuli=stimulus_set)
+        embeddings = store.embeddings(embedding, stimuli=stimulus_set, revision=revision)
         repeated = responses.attrs["kind"] == "responses" and "presentation" in responses["response"].dims
         joined = join(average_repeats(responses) if repeated else responses, embeddings)
         stimuli = np.asarray(joined.stimuli)

@@ -185,8 +185,9 @@ def _panels(unit: Unit) -> list[Panel]:
     key = (unit.embedding.entry_sha256, unit.benchmark.sha256(), tuple(s.entry_sha256 for s in unit.subjects))
     if _HELD.panels is None or key != _HELD.key:
         forget_panels()
-        names = tuple(subject.name for subject in unit.subjects)
-        panels = load_panels(unit.embedding.asked, unit.benchmark, unit.store, subjects=names)
+        variants = {subject.name: subject.variant for subject in unit.subjects}
+        known = unit.embedding
+        panels = load_panels(known.model, unit.benchmark, unit.store, revision=known.revision, subjects=variants)
         _HELD.key, _HELD.panels = key, panels
     return _HELD.panels
 
