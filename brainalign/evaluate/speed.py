@@ -52,7 +52,7 @@ class _Speed:
     def of(self, family: str, s: Sizes) -> float:
         """Seconds of some sizes: grown in stimuli as measured, in everything else in proportion."""
         taller = operations(family, dataclasses.replace(self.probe, n=s.n))
-        grown = (taller / operations(family, self.probe)) ** self.exponent
+        grown = math.pow(taller / operations(family, self.probe), self.exponent)
         return self.seconds * grown * operations(family, s) / taller
 
 
