@@ -60,12 +60,19 @@ def load_table(path: PathLike, *, text: Sequence[str] = ()) -> pd.DataFrame:
     _require_file(path)
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
+            return _parquet(path)
         separator = "\t" if path.suffix == ".tsv" else ","
         as_text = dict.fromkeys(text, "str")
         return pd.read_csv(path, sep=separator, dtype=as_text, keep_default_na=True)
     except (ValueError, OSError) as error:  # pandas and pyarrow parse errors are ValueErrors
         raise DatasetError(f"{path} does not read as a table: {error}") from error
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except Exception as error:  # pyarrow fails with nearly any error on damaged metadata
+        raise DatasetError(f"{path} does not read as a table: {error!r}") from error
 
 
 def table_matrix(table: pd.DataFrame, what: str) -> npt.NDArray[Any]:

@@ -62,7 +62,7 @@ def kept_part(root: Path, key: str) -> Part | None:
                 return None
             tables[name] = pd.read_parquet(io.BytesIO(data))
         return Part(body["rows"], tables["blocks"], tables.get("neuroids"), body["seconds"], body["environment"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 

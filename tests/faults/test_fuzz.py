@@ -39,6 +39,7 @@ from brainalign.models.checkpoints import read_weights
 from brainalign.models.stimuli_reader import decode_image
 from brainalign.results import read_property, read_result
 from brainalign.schedule import read_spec
+from brainalign.store import open_store
 from brainalign.testing.foreign_files import make_assembly
 
 pytestmark = [
@@ -120,7 +121,45 @@ def _annotation(path: Path) -> None:
     nibabel.freesurfer.write_annot(path, np.array([0, 1, 1]), table, ["unknown", "V1"])
 
 
+def _stimuli(path: Path) -> None:
+    store = open_store(path.parent / "store")
+    store.put_stimuli("set", pd.DataFrame({"stimulus": ["a", "b"], "group": ["x", "y"]}))
+    path.write_bytes(store.files.read("stimuli/set.parquet"))
+
+
+def _read_stimuli(path: Path) -> Any:
+    store = open_store(path.parent / "store")
+    store.files.write("stimuli/set.parquet", path.read_bytes())
+    assert len(store.stimulus_sets()) == 1
+    return store.stimuli("set")
+
+
+def _entry(name: str) -> tuple[Callable[[Path], Any], Callable[[Path], None]]:
+    """A reader and a sound file of one file of an entry: its pointer or its document."""
+
+    def place(store: Any) -> str:
+        (found,) = [p for p in store.files.walk("embeddings") if p.endswith(name) and "/a0" not in p and "/st" not in p]
+        return f"embeddings/{found}"
+
+    def sound(path: Path) -> None:
+        store = open_store(path.parent / "store")
+        store.put_embeddings("m", "1", "set", {"fc": np.eye(3)}, stimuli=["a", "b", "c"])
+        path.write_bytes(store.files.read(place(store)))
+
+    def read(path: Path) -> Any:
+        store = open_store(path.parent / "store")
+        store.files.write(place(store), path.read_bytes())
+        report = store.check(full=True)
+        assert report.entries or not report.ok
+        return store.embeddings("m", stimuli="set")["fc"].values
+
+    return read, sound
+
+
 READERS = {
+    "stimuli": Reader(".parquet", _read_stimuli, _stimuli),
+    "pointer": Reader(".json", *_entry("current.json")),
+    "document": Reader(".json", *_entry("zarr.json")),
     "npy": Reader(".npy", load_array, lambda p: np.save(p, np.arange(12.0).reshape(3, 4))),
     "npz": Reader(".npz", load_array, _npz),
     "csv": Reader(".csv", load_table, lambda p: p.write_text("a,b\n1,2\n") and None),
