@@ -181,6 +181,8 @@ def _net2brain(folder: Path) -> tuple[list[str], dict[str, Array]]:
                 )
             for name in names:
                 by_layer[name][stimulus] = arrays[name]
+    if not by_layer:
+        raise DatasetError(f"the .npz files in {folder} hold no arrays.")
     ids = sorted(next(iter(by_layer.values())))
     layers = {}
     for name, arrays in by_layer.items():

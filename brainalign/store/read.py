@@ -24,6 +24,10 @@ from brainalign.store.zarr_files import EntryFiles
 __all__ = ["Entry", "StoredArray", "open_entry", "read_pointer", "rows_of"]
 
 
+_KEYS = {"embeddings": ("model", "revision", "stimulus_set"), "responses": ("dataset", "variant", "subject")}
+_PLACES = ("embeddings/", "responses/", "rdms/")
+
+
 @dataclass(frozen=True)
 class Entry:
     """A whole entry, as its document describes it."""
@@ -159,6 +163,10 @@ def read_pointer(files: Files, place: str) -> dict[str, Any] | None:
     refuse_other_format(found, pointer.get("written_by"), f"{place} in {files.label}")
     if not isinstance(pointer, dict) or not {"entry", "entry_sha256", "key"} <= pointer.keys():
         raise CorruptEntryError(f"{place}/{POINTER} in {files.label} lacks entry, entry_sha256 or key")
+    names = _KEYS["embeddings" if place.startswith("embeddings/") else "responses"]
+    key = pointer["key"]
+    if place.startswith(_PLACES) and not (isinstance(key, dict) and all(isinstance(key.get(n), str) for n in names)):
+        raise CorruptEntryError(f"{place}/{POINTER} in {files.label} has a key without {', '.join(names)}")
     return pointer
 
 
