@@ -143,7 +143,7 @@ def _local(spec: ClusterSpec, limits: Limits) -> Any:
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any port that is free; another cluster may run here
         memory_limit=limits.memory or "auto",
         silence_logs=logging.CRITICAL,
     )
