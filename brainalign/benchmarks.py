@@ -131,7 +131,7 @@ def load_benchmark(name: str | Path | Benchmark, *, datasets: dict[str, str] | N
         path = Path(name)
         if not path.is_file():
             raise ManifestError(f"benchmark file {text} does not exist.")
-        return _validated(yaml.safe_load(path.read_text(encoding="utf-8")), text)
+        return _validated(_yaml(path), text)
     known = benchmark_definitions()
     if text in known:
         return _validated(known[text], text)
@@ -141,6 +141,13 @@ def load_benchmark(name: str | Path | Benchmark, *, datasets: dict[str, str] | N
     raise ManifestError(f"no benchmark, benchmark file or dataset is called {text!r}.{near_names(text, choices)}")
 
 
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no such date
+        raise ManifestError(f"benchmark file {path} is not readable YAML: {error}") from error
+
+
 def default_benchmark(dataset: str, *, kind: str = "responses") -> Benchmark:
     """Return the default benchmark of a dataset: all subjects, all ROIs; RSA alone where there are RDMs only."""
     metrics = RDM_METRICS if kind == "rdms" else DEFAULT_METRICS
@@ -148,7 +155,7 @@ def default_benchmark(dataset: str, *, kind: str = "responses") -> Benchmark:
 
 
 def _validated(fields: Any, where: str) -> Benchmark:
-    if not isinstance(fields, dict):
+    if not isinstance(fields, dict) or not all(isinstance(name, str) for name in fields):
         raise ManifestError(f"benchmark {where}: expected a mapping of fields, got {type(fields).__name__}.")
     try:
         return Benchmark(**fields)

@@ -24,6 +24,8 @@
     │   ├── ActivationError                NaN, inf, overflow or a shape that changes between batches
     │   └── ImageError                     an image that does not decode
     ├── ManifestError (ValueError)         a manifest or benchmark file that the schema refuses
+    ├── ScheduleError                      no scheduler or worker, or one that was lost
+    │   └── IncompleteRunError             tasks that failed; names them and the command that goes on
     ├── ResultError
     │   ├── ResultConflictError            the same result with other inputs, parameters or versions
     │   └── ResultFormatError              a result file that the schema refuses
@@ -45,6 +47,7 @@ __all__ = [
     "EntryNotFoundError",
     "FormatVersionError",
     "ImageError",
+    "IncompleteRunError",
     "InputError",
     "JoinError",
     "ManifestError",
@@ -56,6 +59,7 @@ __all__ = [
     "ResultConflictError",
     "ResultError",
     "ResultFormatError",
+    "ScheduleError",
     "ShapeError",
     "StoreError",
     "UndefinedError",
@@ -155,6 +159,14 @@ class ImageError(ModelError):
 
 class ManifestError(BrainalignError, ValueError):
     """A manifest or benchmark file that the schema refuses."""
+
+
+class ScheduleError(BrainalignError):
+    """No scheduler or worker answers, or the scheduler was lost on the way."""
+
+
+class IncompleteRunError(ScheduleError):
+    """Some tasks of a run failed; what was finished is kept."""
 
 
 class ResultError(BrainalignError):

@@ -324,7 +324,7 @@ def _paths() -> dict[str, Path]:
 def _read(path: Path, modified: int) -> Manifest:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no such date
         raise ManifestError(f"{path} is not readable YAML: {error}") from error
     if not isinstance(raw, dict):
         raise ManifestError(f"{path} holds {type(raw).__name__}, expected a mapping of manifest fields.")

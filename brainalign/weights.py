@@ -33,8 +33,9 @@ def read_weights(file: Path) -> dict[str, torch.Tensor]:
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the two readers raise a dozen types for one fact: the file cannot be read
+        said = (str(error).splitlines() or [""])[0][:200]
         raise ModelError(
-            f"{file} cannot be read as plain weights ({type(error).__name__}: {str(error).splitlines()[0][:200]}). "
+            f"{file} cannot be read as plain weights ({type(error).__name__}: {said}). "
             "Expected .safetensors, or a state dict saved by torch.save; TorchScript archives and pickled objects "
             "are refused."
         ) from error

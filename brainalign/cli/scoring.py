@@ -11,6 +11,7 @@ from brainalign.cli.command import command
 from brainalign.cli.options import Device, Model, ResultsRoot, StoreUrl
 from brainalign.cli.progress import bars
 from brainalign.cli.reply import Grid, Reply, plain
+from brainalign.cli.resuming import resumable
 
 if TYPE_CHECKING:
     from brainalign.models.dry_run import EmbeddingPlan
@@ -31,7 +32,8 @@ def register(app: typer.Typer) -> None:
         app,
         "score",
         example="brainalign score efficientnet-lite0 macaque-v4\n"
-        "brainalign score efficientnet-lite0@0a1b2c3d4e5f macaque-v4 --metric cka.linear.debiased --json",
+        "brainalign score efficientnet-lite0@0a1b2c3d4e5f macaque-v4 --metric cka.linear.debiased --json\n"
+        "brainalign score 'timm/*' nsd-streams --cluster local:4 --max-memory 4GB --dry-run",
     )(score)
     command(
         app,
@@ -133,7 +135,13 @@ def _layers(given: list[str] | None) -> int | list[str] | None:
 
 
 def score(
-    embedding: Annotated[str, typer.Argument(help="MODEL@REVISION, or MODEL where the store has one revision.")],
+    embedding: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EMBEDDING...",
+            help="MODEL@REVISION, or MODEL where the store has one revision; several, or a pattern such as 'timm/*'.",
+        ),
+    ],
     benchmark: Annotated[
         str, typer.Argument(help="Benchmark of `data list`, a .yaml file, or a dataset of the store.")
     ],
@@ -144,18 +152,48 @@ def score(
         typer.Option("--metric", metavar="ID", help="Metric id; several times. Default: those of the benchmark."),
     ] = None,
     layers: Annotated[bool, typer.Option("--layers", help="Show every layer, not the selected one alone.")] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="WHERE",
+            help="local:4 (worker processes here), tcp://host:8786 (a Dask scheduler), or a .yaml file for a queue.",
+        ),
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option("--max-memory", metavar="SIZE", help="What one worker may hold, as 4GB.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", metavar="SECONDS", help="For one task, on a cluster.")
+    ] = None,
+    retries: Annotated[int, typer.Option("--retries", min=0, help="Further attempts of a task whose worker died.")] = 2,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be done and how long it may take, and stop.")
+    ] = False,
 ) -> Reply:
-    """Score a network on a benchmark.
+    """Score networks on a benchmark.
 
     One row for each subject, region and metric: value, interval, ceiling, chance, z and p. A result that is there
-    already, from the same inputs, is not computed again.
+    already, from the same inputs, is not computed again: after an interruption the same command does the rest.
     """
     from brainalign.evaluate import score as run
     from brainalign.store import open_store
 
-    with bars() as progress:
+    common: dict[str, Any] = {"metrics": metric or None, "results": results, "max_memory": max_memory}
+    if dry_run:
+        from brainalign.cli.planning import plan_reply
+
+        return plan_reply(embedding, benchmark, open_store(store), cluster, common)
+    with bars() as progress, resumable():
         scored = run(
-            embedding, benchmark, open_store(store), metrics=metric or None, results=results, progress=progress
+            embedding,
+            benchmark,
+            open_store(store),
+            scheduler=cluster,
+            time_limit=time_limit,
+            retries=retries,
+            progress=progress,
+            **common,
         )
     rows = plain(scored.table)
     text: list[str | Grid] = [Grid.of(_shown(rows, every_layer=layers), SHOWN)]

@@ -32,11 +32,14 @@ def _name(entry: dict[str, str]) -> str:
     return "/".join(filter(None, (entry["dataset"], entry["variant"], entry["subject"]))) or entry["stimulus_set"]
 
 
-@command(app, "check", example="brainalign store check\nbrainalign store check --full --repair")
+@command(app, "check", example="brainalign store check\nbrainalign store check --full --repair --discard")
 def check(
     store: StoreUrl = None,
     full: Annotated[bool, typer.Option("--full", help="Read every byte and compare checksums.")] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Remove what no pointer names (killed writes).")] = False,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Remove damaged entries; the commands that make them again are printed.")
+    ] = False,
 ) -> Reply:
     """Check every entry of the store.
 
@@ -44,5 +47,5 @@ def check(
     """
     from brainalign.store import open_store
 
-    report = open_store(store).check(repair=repair, full=full)
+    report = open_store(store).check(repair=repair, full=full, discard=discard)
     return Reply({"passed": report.ok, **plain(report)}, [str(report)], passed=report.ok)

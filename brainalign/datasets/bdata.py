@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.io
 
+from brainalign.datasets.inflation import HDF5_ERRORS, read_hdf5
 from brainalign.errors import DatasetError, near_names
 
 __all__ = ["BData", "read_bdata"]
@@ -94,10 +95,10 @@ def _hdf5(path: Path) -> tuple[Array, list[str], Array]:
         with h5py.File(path, "r") as file:
             for data, about in SPELLINGS:
                 if data in file and about in file:
-                    keys = [_text(key) for key in np.asarray(file[about]["key"][:]).ravel()]
-                    return file[data][:], keys, np.atleast_2d(file[about]["value"][:])
+                    keys = [_text(key) for key in np.asarray(read_hdf5(file[about]["key"], path)).ravel()]
+                    return read_hdf5(file[data], path), keys, np.atleast_2d(read_hdf5(file[about]["value"], path))
             there = ", ".join(file)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except HDF5_ERRORS as error:
         raise DatasetError(f"{path} is damaged or no BData file: {error}. Fetch it again.") from error
     raise DatasetError(
         f"{path} holds {there or 'nothing'}; a BData file has 'dataset' and 'metadata' (or 'dataSet', …)."

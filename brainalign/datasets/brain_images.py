@@ -21,6 +21,7 @@ from nibabel.freesurfer.mghformat import MGHImage
 from nibabel.gifti.gifti import GiftiImage
 from nibabel.nifti1 import Nifti1Image
 
+from brainalign.datasets.matrices import load_array
 from brainalign.errors import DatasetError, InputError
 
 __all__ = ["HEMISPHERES", "Grid", "MapStack", "open_maps", "read_annotation"]
@@ -268,7 +269,7 @@ def _surface_array(part: Any) -> Array:
     elif str(part).endswith(".annot"):
         values = read_annotation(str(part))[0]
     elif str(part).endswith(".npy"):
-        values = np.load(part, allow_pickle=False)
+        values = load_array(Path(part))
     elif str(part).endswith((".mgh", ".mgz")):
         values = _mgh_array(Path(part))
     else:
@@ -297,8 +298,11 @@ def _mgh_array(path: Path) -> Array:
 
 def read_annotation(path: str) -> tuple[Array, dict[int, str]]:
     """Return the labels of a FreeSurfer annotation and their names, from 1 on; 0 for no region."""
-    labels, _, names = read_annot(path)  # type: ignore[no-untyped-call]
-    return np.asarray(labels) + 1, dict(enumerate((name.decode() for name in names), start=1))
+    try:
+        labels, _, names = read_annot(path)  # type: ignore[no-untyped-call]
+        return np.asarray(labels) + 1, dict(enumerate((name.decode() for name in names), start=1))
+    except Exception as error:  # a damaged file fails with nearly any error inside the reader
+        raise DatasetError(f"{path} does not read as a FreeSurfer annotation: {error!r}") from error
 
 
 def _gifti_array(image: Any, name: str) -> Array:

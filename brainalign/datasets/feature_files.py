@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.datasets.deposit import require_known_stimuli
+from brainalign.datasets.inflation import refuse_inflated_array
 from brainalign.datasets.matrices import Labels, load_array, load_labels, real_numbers
 from brainalign.errors import ChoiceError, DatasetError, InputError, near_names
 
@@ -180,6 +181,8 @@ def _net2brain(folder: Path) -> tuple[list[str], dict[str, Array]]:
                 )
             for name in names:
                 by_layer[name][stimulus] = arrays[name]
+    if not by_layer:
+        raise DatasetError(f"the .npz files in {folder} hold no arrays.")
     ids = sorted(next(iter(by_layer.values())))
     layers = {}
     for name, arrays in by_layer.items():
@@ -199,7 +202,11 @@ def _archive(path: Path) -> dict[str, Array]:
         raise DatasetError(f"{path} is damaged or no .npz.")
     try:
         with np.load(path, allow_pickle=False) as archive:
+            for name in archive.files:
+                refuse_inflated_array(archive, name, path)
             return {name: archive[name] for name in archive.files}
+    except DatasetError:
+        raise
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise InputError(

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from brainalign.datasets.inflation import place_within
 from brainalign.datasets.remote_files import Packed, RemoteFile, RemoteFiles
 from brainalign.datasets.remote_places import open_remote
 from brainalign.datasets.room import require_free
 from brainalign.errors import ChoiceError, DatasetError, InputError
 from brainalign.manifests import load_manifest
+from brainalign.store.files import without_secrets
 
 __all__ = ["DownloadReport", "Wanted", "fetch_files"]
 
@@ -111,19 +113,20 @@ def fetch_files(
             "If you accept them, call again with --accept-terms (accept_terms=True)."
         )
     url = source or manifest.download.url
+    said = without_secrets(url)
     remote = open_remote(url, manifest.download.options if source is None else {})
-    report = DownloadReport(dataset, url, str(target))
+    report = DownloadReport(dataset, said, str(target))
     missing = _look(remote, list(_spelt_out(remote, wanted)), Path(target), report)
     total = sum(file.n_bytes for file in missing.values())
     require_free(Path(target), sum(_room(Path(target) / want.path, file) for want, file in missing.items()))
     done = 0
     for want, file in missing.items():
-        for step in _fetch(remote, want, file, Path(target) / want.path):
+        for step in _fetch(remote, want, file, place_within(Path(target), want.path)):
             if progress is not None:
                 progress(dataset, done + step, total)
         done += file.n_bytes
         report.fetched.append(want.path)
-    return DownloadReport(dataset, url, str(target), report.fetched, report.there, report.absent, total)
+    return DownloadReport(dataset, said, str(target), report.fetched, report.there, report.absent, total)
 
 
 def _spelt_out(remote: RemoteFiles, wanted: Sequence[Wanted]) -> Iterator[Wanted]:
@@ -135,7 +138,9 @@ def _spelt_out(remote: RemoteFiles, wanted: Sequence[Wanted]) -> Iterator[Wanted
         place = remote.place(want.path, want.origin)
         found = sorted(name for name in remote.below(place) if ".." not in name.split("/"))
         if want.required and not found:
-            raise DatasetError(f"{remote.url} has nothing below {place}: is the subject spelled as released?")
+            raise DatasetError(
+                f"{without_secrets(remote.url)} has nothing below {place}: is the subject spelled as released?"
+            )
         if not found:
             yield want  # which is then reported as absent
         yield from (Wanted(want.path + name, origin=want.origin and want.origin + name) for name in found)
@@ -144,12 +149,12 @@ def _spelt_out(remote: RemoteFiles, wanted: Sequence[Wanted]) -> Iterator[Wanted
 def _look(
     remote: RemoteFiles, wanted: Sequence[Wanted], target: Path, report: DownloadReport
 ) -> Mapping[Wanted, RemoteFile]:
-    missing = {}
+    missing, shown = {}, without_secrets(remote.url)
     for want in wanted:
         place = remote.place(want.path, want.origin)
         file = remote.look(place)
         if file is None and want.required:
-            raise DatasetError(f"{remote.url} has no {place}: is the subject, session or space spelled as released?")
+            raise DatasetError(f"{shown} has no {place}: is the subject, session or space spelled as released?")
         if file is None:
             report.absent.append(want.path)
         elif _size(target / want.path) == file.n_bytes_on_disk:
@@ -168,7 +173,7 @@ def _fetch(remote: RemoteFiles, want: Wanted, file: RemoteFile, place: Path) -> 
     """Fetch one file; yield the bytes that are there after each block."""
     place.parent.mkdir(parents=True, exist_ok=True)
     origin = remote.place(want.path, want.origin)
-    part = _part(place)
+    part, shown = _part(place), without_secrets(remote.url)
     start = _size(part)
     if start > file.n_bytes:  # of another release
         part.unlink()
@@ -178,16 +183,16 @@ def _fetch(remote: RemoteFiles, want: Wanted, file: RemoteFile, place: Path) -> 
             stop = min(start + _BLOCK, file.n_bytes)
             block = remote.read(origin, start, stop)
             if len(block) != stop - start:
-                raise DatasetError(f"{remote.url}/{origin}: {len(block)} bytes came for {stop - start}; call again.")
+                raise DatasetError(f"{shown}/{origin}: {len(block)} bytes came for {stop - start}; call again.")
             out.write(block)
             start = stop
             yield start
     if file.packed is not None:
-        part = _unpack(part, file.packed, f"{remote.url}/{origin}")
+        part = _unpack(part, file.packed, f"{shown}/{origin}")
     for name, said, whose in (("md5", file.md5, "the server"), ("sha256", want.sha256, "the manifest")):
         if said is not None and _hash(part, name) != said:
             part.unlink()
-            raise DatasetError(f"{remote.url}/{origin} came with another {name} than {whose} states; call again.")
+            raise DatasetError(f"{shown}/{origin} came with another {name} than {whose} states; call again.")
     part.replace(place)
 
 

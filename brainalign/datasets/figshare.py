@@ -11,6 +11,7 @@ from brainalign.datasets.remote_files import RemoteFile, as_md5
 from brainalign.datasets.remote_http import ask, read_range
 from brainalign.datasets.remote_zip import RemoteZip, open_zip
 from brainalign.errors import DatasetError
+from brainalign.store.files import without_secrets
 
 __all__ = ["FigshareFiles"]
 
@@ -82,7 +83,9 @@ class FigshareFiles:
                 with ask(f"{self.url}/articles/{article}/files?page={page}&page_size={_PAGE}") as answer:
                     files = {str(file["name"]): file for file in json.load(answer)}
             except (OSError, ValueError, KeyError, TypeError) as error:
-                raise DatasetError(f"{self.url} does not list the files of article {article}: {error}") from error
+                raise DatasetError(
+                    f"{without_secrets(self.url)} does not list the files of article {article}: {error}"
+                ) from error
             self._lists.setdefault(article, {}).update(files)
             if not files:
                 break

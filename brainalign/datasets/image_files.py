@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
+from brainalign.datasets.inflation import ARCHIVE_ERRORS, unpacked
 from brainalign.errors import DatasetError
 from brainalign.store.stimulus_files import SUFFIXES, ParquetImages, is_image_name
 
@@ -58,9 +59,9 @@ class _Zip:
 
     def read(self, name: str) -> bytes:
         try:
-            return self.archive.read(name)
+            return unpacked(self.archive, name, self.path)
         # zipfile: KeyError no member, RuntimeError encrypted, NotImplementedError unknown compression
-        except (KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, OSError) as error:
+        except ARCHIVE_ERRORS as error:
             raise DatasetError(f"image {name!r} cannot be read from {self.path}: {error}") from error
 
 
@@ -104,7 +105,7 @@ def open_images(source: str | Path) -> Iterator[ImageSource]:
         return
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (*ARCHIVE_ERRORS, ValueError) as error:
         raise DatasetError(f"{path} is not a folder and not a readable zip: {error}") from error
     with archive:
         yield _Zip(archive, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from brainalign.datasets.inflation import ARCHIVE_ERRORS, refuse_inflated_array
 from brainalign.errors import DatasetError, InputError, NonFiniteError, near_names
 
 __all__ = ["Labels", "load_array", "load_labels", "load_table", "real_numbers", "refuse_non_finite", "table_matrix"]
@@ -39,9 +39,11 @@ def load_array(path: PathLike, *, key: str | None = None) -> npt.NDArray[Any]:
             return mapped
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as archive:
-                member: npt.NDArray[Any] = archive[_key(archive.files, key, path)]
+                name = _key(archive.files, key, path)
+                refuse_inflated_array(archive, name, path)
+                member: npt.NDArray[Any] = archive[name]
                 return member
-    except (EOFError, OSError, zipfile.BadZipFile) as error:
+    except ARCHIVE_ERRORS as error:
         raise DatasetError(f"{path} is damaged or not what its ending says: {error}") from error
     except ValueError as error:
         if "pickle" in str(error).lower() or "object" in str(error).lower():
@@ -58,12 +60,19 @@ def load_table(path: PathLike, *, text: Sequence[str] = ()) -> pd.DataFrame:
     _require_file(path)
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
+            return _parquet(path)
         separator = "\t" if path.suffix == ".tsv" else ","
         as_text = dict.fromkeys(text, "str")
         return pd.read_csv(path, sep=separator, dtype=as_text, keep_default_na=True)
     except (ValueError, OSError) as error:  # pandas and pyarrow parse errors are ValueErrors
         raise DatasetError(f"{path} does not read as a table: {error}") from error
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except Exception as error:  # pyarrow fails with nearly any error on damaged metadata
+        raise DatasetError(f"{path} does not read as a table: {error!r}") from error
 
 
 def table_matrix(table: pd.DataFrame, what: str) -> npt.NDArray[Any]:

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from brainalign.datasets.inflation import HDF5_ERRORS, read_hdf5
 from brainalign.errors import DatasetError
 
 __all__ = ["Netcdf", "Variable", "read_netcdf", "write_netcdf"]
@@ -60,7 +61,7 @@ def read_netcdf(path: str | Path) -> Netcdf:
         with h5py.File(path, "r") as root:
             names = [name for name, item in root.items() if isinstance(item, h5py.Dataset) and not _is_bare(item)]
             return Netcdf({name: _read_variable(root, name) for name in names}, _attrs(root))
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except HDF5_ERRORS as error:
         raise DatasetError(f"{path} does not read as netCDF-4 (HDF5): {error}") from error
 
 
@@ -121,7 +122,7 @@ def _is_bare(item: Any) -> bool:
 def _read_variable(root: Any, name: str) -> Variable:
     item, attrs = root[name], _attrs(root[name])
     dims = _dims(root, item, name)
-    values = item[()]
+    values = read_hdf5(item, Path(root.filename))
     if h5py.check_string_dtype(item.dtype) is not None or item.dtype.kind == "S":
         values = np.asarray(values)
         if item.dtype == np.dtype("S1") and len(dims) == values.ndim and values.ndim and "string" in dims[-1]:
@@ -173,7 +174,7 @@ def _read_classic(path: Path) -> Netcdf:
     try:
         with xr.open_dataset(path, engine="scipy", decode_times=False) as opened:
             loaded = opened.load()
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # a damaged file fails with nearly any error inside the two readers
         raise DatasetError(f"{path} does not read as netCDF-3: {error}") from error
     variables = {}
     for name, variable in loaded.variables.items():

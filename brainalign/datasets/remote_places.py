@@ -12,6 +12,7 @@ from brainalign.datasets.figshare import FigshareFiles
 from brainalign.datasets.remote_files import RemoteFile, RemoteFiles, as_md5
 from brainalign.datasets.remote_http import HttpFiles
 from brainalign.errors import DatasetError, MissingDependencyError
+from brainalign.store.files import without_secrets
 
 __all__ = ["open_remote"]
 
@@ -42,9 +43,9 @@ def open_remote(url: str, options: Mapping[str, Any]) -> RemoteFiles:
     try:
         system, base = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        raise MissingDependencyError(f"{url} cannot be opened: {error}") from error
+        raise MissingDependencyError(f"{without_secrets(url)} cannot be opened: {error}") from error
     except (ValueError, TypeError) as error:
-        raise DatasetError(f"{url} is no URL that fsspec opens: {error}") from error
+        raise DatasetError(f"{without_secrets(url)} is no URL that fsspec opens: {error}") from error
     return _FsspecFiles(url, system, base.rstrip("/"))
 
 
@@ -63,7 +64,7 @@ class _FsspecFiles:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise DatasetError(f"{self.url}/{path} does not answer: {error}") from error
+            raise DatasetError(f"{without_secrets(self.url)}/{path} does not answer: {error}") from error
         return RemoteFile(int(info["size"]), as_md5(info.get("ETag")))
 
     def read(self, path: str, start: int, stop: int) -> bytes:
@@ -71,12 +72,12 @@ class _FsspecFiles:
             return bytes(self.system.cat_file(f"{self.base}/{path}", start=start, end=stop))
         except OSError as error:
             raise DatasetError(
-                f"{self.url}/{path} broke off at byte {start}: {error}; call again to resume."
+                f"{without_secrets(self.url)}/{path} broke off at byte {start}: {error}; call again to resume."
             ) from error
 
     def below(self, folder: str) -> list[str]:
         try:
             found = self.system.find(f"{self.base}/{folder}")
         except OSError as error:
-            raise DatasetError(f"{self.url} does not list what is below {folder}: {error}") from error
+            raise DatasetError(f"{without_secrets(self.url)} does not list what is below {folder}: {error}") from error
         return [str(path).rpartition(f"{self.base}/{folder}")[2] for path in found]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from brainalign import __version__
 from brainalign.datasets.deposit import Neuroids, averaged_reason, count_repeats, deposit_responses
+from brainalign.datasets.inflation import HDF5_ERRORS, read_hdf5
 from brainalign.datasets.matrices import real_numbers
 from brainalign.datasets.neuroid_tables import ALL
 from brainalign.datasets.rdms import import_rdms
@@ -179,8 +180,8 @@ def read_dictionary(path: str | Path) -> dict[str, Any]:
         raise DatasetError(f"{path} is a pickle, which can run code when read; save it again with file_type='hdf5'.")
     try:
         with h5py.File(path, "r") as root:
-            return _group(root)
-    except (OSError, KeyError, RuntimeError) as error:
+            return _group(root, path)
+    except HDF5_ERRORS as error:
         raise DatasetError(f"{path} does not read as HDF5: {error}") from error
 
 
@@ -188,16 +189,16 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name)
 
 
-def _group(group: Any) -> dict[str, Any]:
+def _group(group: Any, path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, item in group.items():
         name = key.replace(SLASH, "/")
         if isinstance(item, h5py.Group):
-            below = _group(item)
+            below = _group(item, path)
             numbered = below and set(below) == {str(i) for i in range(len(below))}
             found[name] = [below[str(i)] for i in range(len(below))] if numbered else below
         else:
-            found[name] = None if item.shape is None else _plain(item[()])
+            found[name] = None if item.shape is None else _plain(read_hdf5(item, path))
     return found | {name: _plain(value) for name, value in group.attrs.items()}
 
 

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from brainalign.datasets.inflation import ARCHIVE_ERRORS
 from brainalign.errors import DatasetError
 
 __all__ = ["PickledImage", "load_object_array", "load_pickle"]
@@ -156,8 +157,8 @@ def load_object_array(path: str | Path, *, trust_pickle: bool) -> Any:
                 np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             )
             shape, _, dtype = read_header(file)
-        except (ValueError, OSError) as error:
-            raise DatasetError(f"{path} is damaged or no .npy file: {error}") from error
+        except (*ARCHIVE_ERRORS, ValueError) as error:
+            raise DatasetError(f"{path} is damaged or no .npy file: {error!r}") from error
         if not dtype.hasobject:
             raise DatasetError(f"{path} holds {dtype} {shape}; expected an array of Python objects.")
         array = _read(io.BytesIO(file.read()), path)

@@ -14,6 +14,7 @@ from brainalign.benchmarks import Benchmark
 from brainalign.datasets.splits import load_split
 from brainalign.encoding import make_folds
 from brainalign.errors import BrainalignError, ChoiceError, UndefinedError, near_names
+from brainalign.evaluate.inputs import chosen_rois, chosen_subjects
 from brainalign.evaluate.shipped_ceilings import shipped_ceiling
 from brainalign.stats import Ceiling, Repeats, as_repeats, draw_permutations, make_blocks
 from brainalign.stats.resampling import pairs_of_blocks
@@ -111,8 +112,17 @@ class Panel:
         return draw_permutations(n, count, groups=groups, permute="blocks", seed=self.benchmark.seed)
 
 
-def load_panels(embedding: str, benchmark: Benchmark, store: Store) -> list[Panel]:
-    """Read and join all subjects of a benchmark with an embedding ``model@revision``.
+def load_panels(
+    embedding: str,
+    benchmark: Benchmark,
+    store: Store,
+    *,
+    revision: str | None = None,
+    subjects: Mapping[str, str] | None = None,
+) -> list[Panel]:
+    """Read and join the subjects of a benchmark with an embedding ``model@revision``, or model and revision.
+
+    ``subjects`` maps those that are wanted to their variants; default all of the benchmark.
 
     Raises
     ------
@@ -122,10 +132,11 @@ def load_panels(embedding: str, benchmark: Benchmark, store: Store) -> list[Pane
         From the store.
     """
     panels: list[Panel] = []
-    for name in _chosen_subjects(benchmark, store):
-        responses = store.responses(benchmark.dataset, name, variant=benchmark.variant)
+    chosen = dict.fromkeys(chosen_subjects(benchmark, store), benchmark.variant) if subjects is None else subjects
+    for name, variant in chosen.items():
+        responses = store.responses(benchmark.dataset, name, variant=variant)
         stimulus_set = responses.attrs["stimulus_set"]
-        embeddings = store.embeddings(embedding, stimuli=stimulus_set)
+        embeddings = store.embeddings(embedding, stimuli=stimulus_set, revision=revision)
         repeated = responses.attrs["kind"] == "responses" and "presentation" in responses["response"].dims
         joined = join(average_repeats(responses) if repeated else responses, embeddings)
         stimuli = np.asarray(joined.stimuli)
@@ -164,18 +175,6 @@ def _leaks(panel: Panel, store: Store, stimulus_set: str) -> list[Finding]:
     return list(fold_findings(panel.stimuli, prints, folds, stimulus_set))
 
 
-def _chosen_subjects(benchmark: Benchmark, store: Store) -> list[str]:
-    known = store.subjects(benchmark.dataset, benchmark.variant)
-    if benchmark.subjects == "all":
-        return list(known)
-    for name in benchmark.subjects:
-        if name not in known:
-            raise ChoiceError(
-                f"benchmark {benchmark.id} asks for subject {name!r} of {benchmark.dataset}.{near_names(name, known)}"
-            )
-    return list(benchmark.subjects)
-
-
 def _groups(
     benchmark: Benchmark, store: Store, stimulus_set: str, stimuli: npt.NDArray[Any]
 ) -> npt.NDArray[Any] | None:
@@ -203,7 +202,7 @@ def _subject(name: str, raw: Any, joined: Any, stimuli: npt.NDArray[Any], benchm
     if attrs["kind"] == "rdms":
         names = [str(roi) for roi in joined["roi"].values]
         matrix = np.asarray(joined["dissimilarity"].values, dtype=np.float64)
-        chosen = _chosen_rois(benchmark, names)
+        chosen = chosen_rois(benchmark, names)
         rdms = {roi: matrix[names.index(roi)] for roi in chosen}
         return Subject(**base, rois=dict.fromkeys(chosen, np.empty(0, dtype=np.intp)), rdms=rdms)
     response = np.asarray(joined["response"].values)
@@ -225,16 +224,7 @@ def _rois(responses: Any, n_neuroids: int, benchmark: Benchmark) -> dict[str, In
     columns = {str(label): np.flatnonzero(member[:, i]) for i, label in enumerate(names)}
     if benchmark.rois == "all":  # a label table may name regions that this subject lacks
         return {roi: places for roi, places in columns.items() if len(places)}
-    return {roi: columns[roi] for roi in _chosen_rois(benchmark, list(columns))}
-
-
-def _chosen_rois(benchmark: Benchmark, names: list[str]) -> list[str]:
-    if benchmark.rois == "all":
-        return names
-    for roi in benchmark.rois:
-        if roi not in names:
-            raise ChoiceError(f"benchmark {benchmark.id} asks for ROI {roi!r}.{near_names(roi, names)}")
-    return list(benchmark.rois)
+    return {roi: columns[roi] for roi in chosen_rois(benchmark, list(columns))}
 
 
 def _repeats(responses: Any, stimuli: npt.NDArray[Any]) -> tuple[Repeats | None, str, float | None]:

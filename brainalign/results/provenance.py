@@ -15,7 +15,7 @@ from typing import Any
 
 import brainalign
 
-__all__ = ["provenance"]
+__all__ = ["environment", "provenance"]
 
 _PACKAGES = (
     "efficientnet-lite-pytorch",
@@ -34,13 +34,32 @@ _PACKAGES = (
 )
 
 
-def provenance(*, seed: int | None = None, seconds: float | None = None, device: str | None = None) -> dict[str, Any]:
+def environment(device: str | None = None) -> dict[str, Any]:
+    """Return what numbers may depend on: package versions, Python, platform, device, threads."""
+    return {
+        "packages": _versions(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device or "cpu",
+        "threads": _threads(),
+    }
+
+
+def provenance(
+    *,
+    seed: int | None = None,
+    seconds: float | None = None,
+    device: str | None = None,
+    computed_in: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return versions, commit or wheel, machine and time.
 
     Parameters
     ----------
     seed, seconds, device : optional
         Of the run, recorded as given. ``device`` defaults to ``"cpu"``.
+    computed_in : dict, optional
+        The `environment` of the process that computed the numbers; default that of this one.
 
     Returns
     -------
@@ -59,11 +78,7 @@ def provenance(*, seed: int | None = None, seconds: float | None = None, device:
         "brainalign": brainalign.__version__,
         "git": git,
         "wheel": None if git is not None else _wheel_state(package),
-        "packages": _versions(),
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": device or "cpu",
-        "threads": _threads(),
+        **(computed_in or environment(device)),
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "seconds": None if seconds is None else round(seconds, 3),

@@ -151,6 +151,6 @@ def _table(path: Path, name: str | None) -> pd.DataFrame:
         raise ResultFormatError(f"{path} names no table of blocks")
     try:
         table: Any = pd.read_parquet(path.parent / name)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # pyarrow fails with nearly any error on damaged metadata
         raise ResultError(f"{path.parent / name} cannot be read: {error}") from error
     return pd.DataFrame(table)

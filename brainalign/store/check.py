@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from brainalign.errors import BrainalignError, StoreError
+from brainalign.errors import BrainalignError, CorruptEntryError, StoreError
 from brainalign.store.content import ContentHash
 from brainalign.store.files import Files, store_errors
-from brainalign.store.layout import LOCK, POINTER, PROGRESS
+from brainalign.store.layout import LOCK, POINTER, PROGRESS, stimuli_path
 from brainalign.store.locks import take
 from brainalign.store.places import DEPTH, walk_places
 from brainalign.store.read import Entry, open_entry, read_pointer, rows_of
+from brainalign.store.remedies import remedy
 from brainalign.store.split_files import list_split_files, read_split_file
 from brainalign.store.stimuli import list_sets, read_stimuli
 
@@ -38,6 +39,10 @@ class CheckReport:
         Litter that was removed.
     busy : list of str
         Folders that a living writer holds.
+    damaged : dict
+        Path of each damaged entry, with the command that makes it again.
+    discarded : list of str
+        Damaged entries that were removed.
     """
 
     entries: int = 0
@@ -45,6 +50,8 @@ class CheckReport:
     litter: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
+    damaged: dict[str, str] = field(default_factory=dict)
+    discarded: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -58,16 +65,20 @@ class CheckReport:
         lines += [f"removed: {p}" for p in self.removed]
         lines += [f"litter: {p} (repair removes it)" for p in left]
         lines += [f"being written: {p}" for p in self.busy]
+        lines += [f"discarded: {p}" for p in self.discarded]
+        if self.damaged and not self.discarded:
+            lines.append("remove what is damaged with: brainalign store check --full --discard")
+        lines += [f"make it again with: {command}" for command in self.damaged.values()]
         return "\n".join(lines)
 
 
-def check_store(files: Files, *, repair: bool, full: bool) -> CheckReport:
+def check_store(files: Files, *, repair: bool, full: bool, discard: bool = False) -> CheckReport:
     """Check all entries; see :meth:`brainalign.store.Store.check`."""
     report = CheckReport()
     with _noting(report):
         for name in list_sets(files):
             report.entries += 1
-            with _noting(report):
+            with _noting(report, files, stimuli_path(name)):
                 read_stimuli(files, name)
     for place in walk_places(files, DEPTH):
         if place.rsplit("/", 1)[1].endswith(".tmp"):
@@ -75,7 +86,7 @@ def check_store(files: Files, *, repair: bool, full: bool) -> CheckReport:
             continue
         entry = None
         pointed: str | None = None
-        with _noting(report):
+        with _noting(report, files, place):
             pointer = read_pointer(files, place)
             pointed = pointer["entry"] if pointer else ""
             entry = open_entry(files, place)
@@ -89,8 +100,14 @@ def check_store(files: Files, *, repair: bool, full: bool) -> CheckReport:
     report.litter += left
     for path in splits:
         report.entries += 1
-        with _noting(report):
+        with _noting(report, files, path):
             read_split_file(files, path)
+    if discard:
+        with store_errors("removing damaged entries", files):
+            for path in report.damaged:
+                files.remove(f"{path}/{POINTER}")  # first, so that readers see nothing and not half of it
+                files.remove(path)
+                report.discarded.append(path)
     if repair:
         with store_errors("removing litter", files):
             for path in report.litter:
@@ -100,11 +117,13 @@ def check_store(files: Files, *, repair: bool, full: bool) -> CheckReport:
 
 
 @contextlib.contextmanager
-def _noting(report: CheckReport) -> Iterator[None]:
+def _noting(report: CheckReport, files: Files | None = None, place: str = "") -> Iterator[None]:
     try:
         yield
     except BrainalignError as error:
         report.problems.append(str(error))
+        if files is not None and isinstance(error, CorruptEntryError):  # a newer format is no damage
+            report.damaged[place] = remedy(place, files.label)
 
 
 def _litter(files: Files, place: str, pointed: str, report: CheckReport) -> list[str]:
@@ -135,7 +154,7 @@ def _held(files: Files, folder: str) -> bool:
 def _check_entry(entry: Entry, report: CheckReport, *, full: bool) -> None:
     sizes = entry.files.walk(entry.folder)
     for name, record in entry.document["arrays"].items():
-        with _noting(report):
+        with _noting(report, entry.files, entry.place):
             _check_files(entry, name, record, sizes)
             if full:
                 _check_content(entry, name, record)
@@ -147,14 +166,16 @@ def _check_files(entry: Entry, name: str, record: dict[str, Any], sizes: dict[st
     try:
         meta = json.loads(entry.files.read(f"{entry.folder}/{disk}/zarr.json"))
         shape, chunks = meta["shape"], meta["chunk_grid"]["configuration"]["chunk_shape"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise CorruptEntryError(f"{what}: its zarr.json cannot be read: {error}") from error
+    except OSError as error:  # of a disk or a network; the entry may be sound
         raise StoreError(f"{what}: its zarr.json cannot be read: {error}") from error
     if shape != record["shape"]:
-        raise StoreError(f"{what}: shape {shape}, the document says {record['shape']}")
+        raise CorruptEntryError(f"{what}: shape {shape}, the document says {record['shape']}")
     expected = math.prod(-(-s // c) for s, c in zip(shape, chunks, strict=True))
     there = [size for path, size in sizes.items() if path.startswith(f"{disk}/c/") and not path.endswith(".tmp")]
     if len(there) != expected or 0 in there:
-        raise StoreError(f"{what}: {len(there)} of {expected} chunks are there, {there.count(0)} of them empty")
+        raise CorruptEntryError(f"{what}: {len(there)} of {expected} chunks are there, {there.count(0)} of them empty")
 
 
 def _check_content(entry: Entry, name: str, record: dict[str, Any]) -> None:
@@ -164,4 +185,4 @@ def _check_content(entry: Entry, name: str, record: dict[str, Any]) -> None:
     for block in rows_of(entry.files, entry.folder, record["on_disk"], tuple(record["shape"]), step, n):
         content.update(block)
     if content.hexdigest() != record["sha256"]:
-        raise StoreError(f"array {name!r} of {entry.label}: the content does not match its hash")
+        raise CorruptEntryError(f"array {name!r} of {entry.label}: the content does not match its hash")

@@ -191,7 +191,11 @@ class Remote:
         if not create:
             self._put(path, data)
         elif self._conditional:
-            self._put(path, data, mode="create")
+            try:
+                self._put(path, data, mode="create")
+            except FileExistsError:
+                if self.read(path) != data:  # else it is our own: the answer was lost and the client asked again
+                    raise
         else:
             self._publish_with_lock(path, data)
 

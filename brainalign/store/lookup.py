@@ -7,7 +7,9 @@ from typing import NoReturn
 
 from brainalign.errors import EntryNotFoundError, VariantError, near_names
 from brainalign.store.files import Files
+from brainalign.store.layout import embedding_place, response_place
 from brainalign.store.places import list_places
+from brainalign.store.read import read_pointer
 
 __all__ = ["find_embeddings", "find_responses"]
 
@@ -22,6 +24,11 @@ def find_responses(files: Files, dataset: str, subject: str, variant: str | None
     VariantError
         If there are several variants and none is named.
     """
+    if variant is not None:  # the place is known: one or two requests, however much the store holds
+        named = [response_place(kind, dataset, variant, subject) for kind in ("responses", "rdms")]
+        there = [place for place in named if read_pointer(files, place) is not None]
+        if len(there) == 1:
+            return there[0]
     places = list_places(files, ("responses", "rdms"))
     mine = [p for p in places if p.key["dataset"] == dataset]
     if not mine:
@@ -48,6 +55,10 @@ def find_embeddings(files: Files, model: str, stimulus_set: str, revision: str |
     VariantError
         If there are several revisions and none is named.
     """
+    if revision is not None:
+        place = embedding_place(model, revision, stimulus_set)
+        if read_pointer(files, place) is not None:
+            return place
     places = list_places(files, ("embeddings",))
     known = {p.key["model"] for p in places}
     if revision is None and model not in known and "@" in model:

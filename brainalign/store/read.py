@@ -14,13 +14,18 @@ import zarr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from brainalign.errors import BrainalignError, CorruptEntryError, FormatVersionError, StoreError
+from brainalign.errors import BrainalignError, CorruptEntryError, StoreError
 from brainalign.store.content import Array
 from brainalign.store.files import Files
-from brainalign.store.layout import FORMAT, POINTER, document_sha256
+from brainalign.store.formats import migrated, refuse_other_format
+from brainalign.store.layout import POINTER, document_sha256
 from brainalign.store.zarr_files import EntryFiles
 
-__all__ = ["Entry", "StoredArray", "open_entry", "read_pointer", "refuse_other_format", "rows_of"]
+__all__ = ["Entry", "StoredArray", "open_entry", "read_pointer", "rows_of"]
+
+
+_KEYS = {"embeddings": ("model", "revision", "stimulus_set"), "responses": ("dataset", "variant", "subject")}
+_PLACES = ("embeddings/", "responses/", "rdms/")
 
 
 @dataclass(frozen=True)
@@ -158,16 +163,11 @@ def read_pointer(files: Files, place: str) -> dict[str, Any] | None:
     refuse_other_format(found, pointer.get("written_by"), f"{place} in {files.label}")
     if not isinstance(pointer, dict) or not {"entry", "entry_sha256", "key"} <= pointer.keys():
         raise CorruptEntryError(f"{place}/{POINTER} in {files.label} lacks entry, entry_sha256 or key")
+    names = _KEYS["embeddings" if place.startswith("embeddings/") else "responses"]
+    key = pointer["key"]
+    if place.startswith(_PLACES) and not (isinstance(key, dict) and all(isinstance(key.get(n), str) for n in names)):
+        raise CorruptEntryError(f"{place}/{POINTER} in {files.label} has a key without {', '.join(names)}")
     return pointer
-
-
-def refuse_other_format(found: object, written_by: object, what: str) -> None:
-    """Raise FormatVersionError unless the format is the one this version reads."""
-    if found != FORMAT:
-        raise FormatVersionError(
-            f"{what} has the format {found!r}, written by {written_by or 'an unknown version'}; this version reads "
-            f"{FORMAT!r}: install a version of brainalign at least as new as the writer's"
-        )
 
 
 def open_entry(files: Files, place: str) -> Entry | None:
@@ -180,4 +180,4 @@ def open_entry(files: Files, place: str) -> Entry | None:
         document = json.loads(files.read(f"{folder}/zarr.json"))["attributes"]
         if document_sha256(document) != pointer["entry_sha256"]:
             raise CorruptEntryError("its document does not match the hash in its pointer")
-    return Entry(files, place, folder, document, pointer["entry_sha256"])
+    return Entry(files, place, folder, migrated(document), pointer["entry_sha256"])

@@ -15,11 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from brainalign import __version__
-from brainalign.errors import CorruptEntryError, EntryNotFoundError, InputError, StoreError, VariantError, near_names
+from brainalign.errors import (
+    CorruptEntryError,
+    EntryNotFoundError,
+    FormatVersionError,
+    InputError,
+    StoreError,
+    VariantError,
+    near_names,
+)
 from brainalign.store.content import ContentHash, stored_vector
 from brainalign.store.files import Files, store_errors
+from brainalign.store.formats import refuse_other_format
 from brainalign.store.layout import FORMAT, canonical, plain, stimuli_path
-from brainalign.store.read import refuse_other_format
 
 __all__ = ["find_stimuli", "list_sets", "put_stimuli", "read_stimuli"]
 
@@ -143,10 +151,12 @@ def find_stimuli(files: Files, stimulus_set: str) -> pd.DataFrame | None:
     try:
         arrow = pq.read_table(io.BytesIO(data), page_checksum_verification=True)
         meta = json.loads(arrow.schema.metadata[_META])
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise CorruptEntryError(f"{what} is damaged: {error}; put it again with replace=True") from error
-    refuse_other_format(meta.get("format"), meta.get("written_by"), what)
-    table: pd.DataFrame = arrow.to_pandas()
+        refuse_other_format(meta["format"], meta.get("written_by"), what)
+        table: pd.DataFrame = arrow.to_pandas()
+    except FormatVersionError:
+        raise
+    except Exception as error:  # pyarrow fails with nearly any error on damaged metadata
+        raise CorruptEntryError(f"{what} is damaged: {error!r}; put it again with replace=True") from error
     table.attrs = {k: meta.get(k) for k in ("set", "source", "kind", "attrs", "sha256")}
     return table
 
@@ -171,9 +181,9 @@ def list_sets(files: Files) -> list[str]:
     found = []
     for name in files.names("stimuli"):
         if name.endswith(".parquet"):
+            data = files.read(f"stimuli/{name}")
             try:
-                meta = pq.read_schema(io.BytesIO(files.read(f"stimuli/{name}"))).metadata or {}
-            except pa.ArrowInvalid:  # damaged: it still has a name, and reading it says what is wrong
-                meta = {}
-            found.append(str(json.loads(meta.get(_META, b"{}")).get("set", unquote(name.removesuffix(".parquet")))))
+                found.append(str(json.loads((pq.read_schema(io.BytesIO(data)).metadata or {})[_META])["set"]))
+            except Exception:  # damaged: it still has a name, and reading it says what is wrong
+                found.append(unquote(name.removesuffix(".parquet")))
     return found

@@ -368,7 +368,7 @@ class Store:
             self.files.remove(f"{path}/{POINTER}")
             self.files.remove(path)
 
-    def check(self, *, repair: bool = False, full: bool = False) -> CheckReport:
+    def check(self, *, repair: bool = False, full: bool = False, discard: bool = False) -> CheckReport:
         """Look for damage and litter.
 
         Parameters
@@ -377,13 +377,16 @@ class Store:
             Remove litter: what no pointer names and no living writer holds.
         full : bool
             Read every array and compare its content with its hash; otherwise only documents and chunk files.
+        discard : bool
+            Remove damaged entries, so that ingesting or embedding again makes these and nothing else. An entry of a
+            format that this version does not read is no damaged one.
 
         Returns
         -------
         CheckReport
-            Problems, litter, what was removed; ``ok`` and a readable ``str``.
+            Problems with the commands that make it good, litter, what was removed; ``ok`` and a readable ``str``.
         """
-        return check_store(self.files, repair=repair, full=full)
+        return check_store(self.files, repair=repair, full=full, discard=discard)
 
     def _places(self, *kinds: str) -> list[Place]:
         return list_places(self.files, kinds)

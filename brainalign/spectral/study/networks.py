@@ -120,13 +120,13 @@ def sentence_source(folder: str | Path, *, max_length: int = 64, joint: bool = F
     if not (where / "config.json").is_file():
         raise ModelError(f"{where} holds no network of transformers (no config.json).")
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    tokenizer = transformers.AutoTokenizer.from_pretrained(where, **options)
-    config = transformers.AutoConfig.from_pretrained(where, **options)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(where, **options)  # nosec B615 - of a local folder
+    config = transformers.AutoConfig.from_pretrained(where, **options)  # nosec B615
 
     @functools.cache
     def loaded() -> nn.Module:
         try:
-            network: nn.Module = transformers.AutoModel.from_pretrained(where, **options).float()
+            network: nn.Module = transformers.AutoModel.from_pretrained(where, **options).float()  # nosec B615
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError(f"{where} does not load: {str(error)[:300]}") from error
         return network

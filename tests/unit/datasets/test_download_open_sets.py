@@ -155,3 +155,13 @@ def test_the_files_of_the_options():
         DOWNLOADS["bold-moments"](rois=["lV1"])
     with pytest.raises(InputError, match="numbers from 1"):
         DOWNLOADS["laion-fmri"](sessions=["ses-01"])
+
+
+def test_a_listing_that_declares_entities_is_refused() -> None:
+    from xml.etree import ElementTree
+
+    from brainalign.datasets.remote_http import _listing
+
+    assert [key.text for key in _listing(b"<L><Key>a</Key></L>").iter("Key")] == ["a"]
+    with pytest.raises(ElementTree.ParseError, match="document type"):
+        _listing(b'<!DOCTYPE L [<!ENTITY a "aaaa">]><L><Key>&a;</Key></L>')

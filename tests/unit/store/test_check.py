@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from brainalign.errors import CorruptEntryError, FormatVersionError
-from brainalign.store import LayerSpec, Store, read, write
+from brainalign.store import LayerSpec, Store, formats, write
 
 Make = Callable[..., xr.Dataset]
 IDS = ["a", "b", "c"]
@@ -100,7 +100,7 @@ def test_an_unknown_format_names_the_version_that_wrote_it(
         store.responses("d", "s")
     report = store.check(repair=True)
     assert not report.ok and report.removed == []
-    monkeypatch.setattr(read, "FORMAT", "brainalign.store/7")
+    monkeypatch.setattr(formats, "FORMAT", "brainalign.store/7")
     assert store.responses("d", "s")["response"].shape == (3, 7)
 
 
@@ -135,3 +135,18 @@ def test_a_dead_writer_is_litter_until_it_resumes(store: Store) -> None:
     with store.embedding_writer("m", "1", "set", **arguments) as writer:
         assert writer.rows_done == 0
     assert store.check().litter == []
+
+
+def test_what_is_damaged_is_discarded_and_made_again_alone(filled: Store, make_responses: Make) -> None:
+    path = _path(filled, "response/c/0/0")
+    filled.files.write(path, filled.files.read(path)[:-7])
+    kept = filled.embeddings("m", stimuli="set").attrs["entry_sha256"]
+    report = filled.check(full=True)
+    assert list(report.damaged) == ["responses/d/v/s"]
+    assert "brainalign store check --full --discard" in str(report)
+    assert "brainalign data ingest d ROOT --subject s" in str(report)
+    assert filled.check(full=True, discard=True).discarded == ["responses/d/v/s"]
+    assert filled.check(full=True).ok
+    assert filled.put_responses("d", "v", "s", make_responses(IDS), options={})
+    assert filled.check(full=True).ok
+    assert filled.embeddings("m", stimuli="set").attrs["entry_sha256"] == kept

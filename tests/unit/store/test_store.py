@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import xarray as xr
 
 from brainalign.store import Store, open_store
@@ -63,3 +64,15 @@ def test_two_processes_may_put_the_same_entry(store: Store, make_responses: Make
     given = make_responses(["a", "b"])
     assert store.put_responses("d", "v", "s", given, options={})
     assert not again.put_responses("d", "v", "s", given, options={})
+
+
+def test_an_entry_named_in_full_is_found_without_a_look_at_the_others(
+    store: Store, make_responses: Callable[..., xr.Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ["a", "b", "c"]
+    for name in ("m", "n"):
+        store.put_embeddings(name, "1", "set", {"fc": np.eye(3)}, stimuli=ids)
+    store.put_responses("d", "v", "s", make_responses(ids), options={})
+    monkeypatch.setattr("brainalign.store.lookup.list_places", lambda *_: pytest.fail("looked at everything"))
+    assert store.embeddings("m", stimuli="set", revision="1").attrs["model"] == "m"
+    assert store.responses("d", "s", variant="v").attrs["subject"] == "s"

@@ -1,0 +1,112 @@
+"""Files that say they hold far more than they are: refused before anything of that size is made."""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from brainalign.errors import DatasetError
+
+__all__ = [
+    "ARCHIVE_ERRORS",
+    "HDF5_ERRORS",
+    "place_within",
+    "read_hdf5",
+    "refuse_inflated",
+    "refuse_inflated_array",
+    "unpacked",
+]
+
+ARCHIVE_ERRORS = (
+    EOFError,
+    OSError,
+    KeyError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    IndexError,
+    AttributeError,
+    tokenize.TokenError,
+    RecursionError,
+)
+"""What readers of damaged ``.npy`` and zip files raise; ValueError aside, which also says that a file is pickled."""
+HDF5_ERRORS = (
+    OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, IndexError, MemoryError, OverflowError,
+    NotImplementedError, UnicodeError, RecursionError,
+)  # fmt: skip
+"""What h5py raises of damaged files."""
+
+RATIO = 1200
+"""No compression of a public data set comes near: deflate ends at 1032 to 1, and that of zeros."""
+FREE = 256 << 20
+"""Bytes that are never too many."""
+
+
+def refuse_inflated(declared: int, stored: int, what: str) -> None:
+    """Raise unless the bytes that a file declares are in a sane relation to those that it holds.
+
+    Raises
+    ------
+    DatasetError
+        If more than 256 MiB are declared, and more than 1200 times what is there.
+    """
+    if declared > FREE and declared > RATIO * max(stored, 1):
+        raise DatasetError(
+            f"{what} declares {declared} bytes and holds {stored}: damaged, or made to fill the memory; it is refused."
+        )
+
+
+def refuse_inflated_array(archive: Any, name: str, path: Path) -> None:
+    """Look at the size of an array of an open ``.npz`` before it is read."""
+    known = archive.zip.namelist()
+    info = archive.zip.getinfo(name if name in known else f"{name}.npy")
+    refuse_inflated(info.file_size, info.compress_size, f"array {name!r} of {path}")
+
+
+def unpacked(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    """Return a member of a zip, having looked at its size."""
+    info = archive.getinfo(name)
+    refuse_inflated(info.file_size, info.compress_size, f"member {name!r} of {path}")
+    return archive.read(info)
+
+
+def read_hdf5(item: Any, path: Path) -> Any:
+    """Return an HDF5 dataset whole, having looked at its size; links out of the file are refused.
+
+    Raises
+    ------
+    DatasetError
+        If it is a bomb, or its values lie in another file.
+    """
+    what = f"{item.name!r} of {path}"
+    if item.external or item.is_virtual:
+        raise DatasetError(f"{what} lies in other files, which are not read; give one file that holds its values.")
+    refuse_inflated(item.size * item.dtype.itemsize if item.shape else 0, item.id.get_storage_size(), what)
+    return item[()]
+
+
+def place_within(folder: Path, name: str) -> Path:
+    """Return the place of a relative name in a folder.
+
+    Raises
+    ------
+    DatasetError
+        If the name is absolute, or leads out of the folder by ``..`` or by a link.
+    """
+    strange = PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor or ".." in PurePosixPath(name).parts
+    place = folder / name
+    if strange or "\\" in name or not place.resolve().is_relative_to(folder.resolve()):
+        raise DatasetError(f"the name {name!r} leads out of {folder}; it is refused.")
+    return place

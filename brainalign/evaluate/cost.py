@@ -1,0 +1,131 @@
+"""What a unit of scoring takes: operations, bytes, requests and memory, counted from sizes alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from brainalign.evaluate.similarity_cells import GRAM_BUDGET
+from brainalign.evaluate.units import Unit
+from brainalign.metrics import get_metric
+
+__all__ = ["Cost", "Sizes", "family_of", "operations", "sizes_of", "unit_cost"]
+
+PROCESS = 450 << 20
+"""Bytes of a process that has imported what scoring needs and computed nothing."""
+
+_CHUNK = 1024  # rows and columns of a chunk in the store
+_DECOMPOSITION = 12  # n³ operations of a symmetric eigendecomposition with vectors
+_HALVES = 4  # means over half of the repeats that measures without a ceiling are extrapolated from
+_ALPHAS = 19
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes that decide the cost of one metric family on one block of subjects that saw the same stimuli."""
+
+    n: int
+    widths: tuple[int, ...]
+    rois: int
+    neuroids: int
+    folds: int
+    permutations: int
+    encoding_permutations: int
+    blocks: int
+    half_samples: int
+    n_metrics: int = 1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Operations (floating-point, as counted in docs/scaling.md), bytes and requests read, peak bytes of a process."""
+
+    operations: float
+    bytes_read: int
+    requests: int
+    memory: int
+
+
+def family_of(unit: Unit) -> str:
+    """``encoding``, or the id of the unit's one metric."""
+    first = get_metric(unit.metrics[0])
+    return "encoding" if first.family == "encoding" else first.id
+
+
+def sizes_of(unit: Unit) -> Sizes:
+    """Return the sizes of a unit."""
+    bench = unit.benchmark
+    return Sizes(
+        n=max(s.n_stimuli for s in unit.subjects),
+        widths=tuple(unit.embedding.layers.values()),
+        rois=sum(len(s.rois) for s in unit.subjects),
+        neuroids=sum(min(s.n_neuroids, sum(s.rois.values())) for s in unit.subjects),
+        folds=bench.folds,
+        permutations=bench.n_permutations,
+        encoding_permutations=bench.encoding_permutations,
+        blocks=bench.blocks,
+        half_samples=bench.half_samples,
+        n_metrics=len(unit.metrics),
+    )
+
+
+def operations(family: str, s: Sizes) -> float:
+    """Count the leading operations of a family.
+
+    Encoding: one decomposition for each layer and fold, then each target is fitted once and once for every
+    permutation. Smooth measures: one Gram or distance matrix for each layer and region, then passes over n² numbers
+    for each permutation and block. Measures that are not smooth: the same on half-samples.
+    """
+    if family == "encoding":
+        return _encoding(s, s.encoding_permutations)
+    metric = get_metric(family)
+    if metric.fits:
+        return _encoding(s, s.encoding_permutations) * 2
+    square = float(s.n) ** 2
+    prepare = 2 * square * (sum(s.widths) + s.neuroids)
+    layers = len(s.widths)
+    if metric.form is not None and not metric.form.smooth:
+        halves = s.half_samples * square / 2 * (layers + (1 + _HALVES) * s.rois) * math.log2(max(s.n, 2))
+        return prepare + halves + 20.0 * layers * s.rois * s.permutations * s.n
+    return prepare + 1.5 * square * layers * s.rois * (s.permutations + s.blocks)
+
+
+def _encoding(s: Sizes, permutations: int) -> float:
+    test = s.n / s.folds
+    train = s.n - test
+    total = 0.0
+    for width in s.widths:
+        rank = min(train, width)
+        decomposition = 2 * train * width * rank + _DECOMPOSITION * rank**3
+        target = 2 * rank * (train + test + _ALPHAS)
+        total += s.folds * (decomposition + (permutations + 1) * s.neuroids * target)
+    return total
+
+
+def unit_cost(unit: Unit) -> Cost:
+    """Return what a unit takes in a process that has read nothing yet."""
+    s = sizes_of(unit)
+    responses = sum(subject.n_presentations * subject.n_neuroids for subject in unit.subjects)
+    features = s.n * sum(s.widths)
+    requests = 3 * (len(unit.subjects) + 1)
+    requests += sum(_chunks(subject.n_presentations, subject.n_neuroids) for subject in unit.subjects)
+    requests += sum(_chunks(s.n, width) for width in s.widths)
+    bytes_read = 4 * responses + unit.embedding.itemsize * features
+    held = 8 * (responses + 2 * s.n * s.neuroids) + 8 * s.n * max(s.widths)
+    memory = PROCESS + held + _working(family_of(unit), s)
+    return Cost(operations(family_of(unit), s), bytes_read, requests, int(memory))
+
+
+def _chunks(rows: int, columns: int) -> int:
+    return math.ceil(rows / _CHUNK) * math.ceil(columns / _CHUNK)
+
+
+def _working(family: str, s: Sizes) -> float:
+    square = 8.0 * s.n**2
+    if family == "encoding" or get_metric(family).fits:
+        left_out = 8.0 * (s.blocks + 50) * s.folds * s.neuroids * s.n_metrics
+        return 2 * s.folds * square + 2 * left_out + 6 * 8 * s.n * s.neuroids
+    metric = get_metric(family)
+    prepared = 3 if metric.form is not None and metric.form.smooth else 3 + _HALVES
+    layers = min(len(s.widths) * square, float(GRAM_BUDGET)) + square
+    return 2 * layers + prepared * square * s.rois

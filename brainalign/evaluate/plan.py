@@ -1,0 +1,98 @@
+"""What a run has to do: the units of work that no result and no kept part covers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from brainalign.benchmarks import Benchmark
+from brainalign.errors import InputError
+from brainalign.evaluate.assembly import Assembly
+from brainalign.evaluate.cost import Cost, unit_cost
+from brainalign.evaluate.inputs import SubjectInput
+from brainalign.evaluate.parts import kept_part
+from brainalign.evaluate.units import Part, Unit, make_units, subject_blocks
+from brainalign.store import Store
+
+__all__ = ["RunPlan", "plan_run"]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Units to compute, parts that an earlier run has left, and results that are there.
+
+    Attributes
+    ----------
+    units : list of Unit
+    kept : list of (Unit, dict)
+        Parts by metric.
+    n_found : int
+        Results that are there already.
+    """
+
+    units: list[Unit]
+    kept: list[tuple[Unit, dict[str, Part]]] = field(default_factory=list)
+    n_found: int = 0
+
+    def costs(self) -> list[Cost]:
+        """Return what each unit takes."""
+        return [unit_cost(unit) for unit in self.units]
+
+
+def plan_run(
+    known: Sequence[Assembly],
+    benchmark: Benchmark,
+    subjects: Sequence[SubjectInput],
+    store: Store,
+    root: Path | None,
+    memory: int | None,
+) -> RunPlan:
+    """Divide the missing results into units, and take in the parts that are there.
+
+    Raises
+    ------
+    InputError
+        If the data of one subject alone take more memory than allowed.
+    """
+    plan = RunPlan([], n_found=sum(assembly.found is not None for assembly in known))
+    missing: dict[str, list[Assembly]] = {}
+    for assembly in known:
+        if assembly.found is None:
+            missing.setdefault(assembly.embedding.name, []).append(assembly)
+    for group in missing.values():
+        metrics = [assembly.metric for assembly in group]
+        embedding = group[0].embedding
+        code = {k: group[0].base.get(k) for k in ("brainalign", "git", "wheel", "packages")}
+        blocks = subject_blocks(subjects)
+        units = make_units(embedding, benchmark, blocks, metrics, store, code)
+        if memory is not None and max(unit_cost(unit).memory for unit in units) > memory:
+            blocks = subject_blocks(subjects, largest=1)
+            units = make_units(embedding, benchmark, blocks, metrics, store, code)
+            _refuse_large(units, memory)
+        for assembly in group:
+            assembly.blocks = blocks
+        for unit in units:
+            _sort_in(unit, plan, root, kept=len(blocks) > 1)
+    return plan
+
+
+def _sort_in(unit: Unit, plan: RunPlan, root: Path | None, *, kept: bool) -> None:
+    parts = {}
+    if root is not None and kept:
+        found = {name: kept_part(root, unit.key([name])) for name in unit.metrics}
+        parts = {name: part for name, part in found.items() if part is not None}
+    if parts and len(parts) == len(unit.metrics):
+        plan.kept.append((unit, parts))
+    else:
+        plan.units.append(unit)
+
+
+def _refuse_large(units: list[Unit], memory: int) -> None:
+    for unit in units:
+        needed = unit_cost(unit).memory
+        if needed > memory:
+            raise InputError(
+                f"{unit.label} needs about {needed / 2**30:.2f} GiB, and max_memory is {memory / 2**30:.2f} GiB; "
+                "allow more, or score fewer layers or regions"
+            )

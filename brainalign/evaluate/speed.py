@@ -1,0 +1,123 @@
+"""How fast this machine scores: a short measurement, so that a plan can give a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from brainalign.benchmarks import Benchmark
+from brainalign.evaluate.cost import Sizes, family_of, operations, sizes_of
+from brainalign.evaluate.encoding_cells import encoding_cells
+from brainalign.evaluate.panels import Panel, Subject
+from brainalign.evaluate.similarity_cells import similarity_cells
+from brainalign.evaluate.units import Unit
+from brainalign.metrics import get_metric
+from brainalign.stats import as_repeats
+
+__all__ = ["Estimate", "estimate"]
+
+_TINY, _SMALL, _LARGE = 60, 200, 500  # stimuli of the probes
+_FEW = {"n_permutations": 20, "encoding_permutations": 20, "half_samples": 20, "blocks": 10}
+_LAYERS, _REGIONS, _NEUROIDS, _WIDTH, _REPEATS = 1, 3, 100, 512, 3
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of all units on one thread, by family, and operations a second by family as measured."""
+
+    seconds: dict[str, float]
+    rates: dict[str, float]
+    measured_in: float
+
+    @property
+    def total(self) -> float:
+        """Seconds of all units, one after the other."""
+        return sum(self.seconds.values())
+
+
+@dataclass(frozen=True)
+class _Speed:
+    """Seconds of a probe, and how they grow with the operations when the number of stimuli grows."""
+
+    probe: Sizes
+    seconds: float
+    exponent: float
+
+    def of(self, family: str, s: Sizes) -> float:
+        """Seconds of some sizes: grown in stimuli as measured, in everything else in proportion."""
+        taller = operations(family, dataclasses.replace(self.probe, n=s.n))
+        grown = math.pow(taller / operations(family, self.probe), self.exponent)
+        return self.seconds * grown * operations(family, s) / taller
+
+
+def estimate(units: Sequence[Unit]) -> Estimate:
+    """Measure every family on random numbers of two smaller sizes, and extrapolate by the counted operations.
+
+    Takes some seconds for each family. Reading is not counted, and RDMs are not measured.
+    """
+    started = time.perf_counter()
+    speeds: dict[str, _Speed] = {}
+    seconds: dict[str, float] = {}
+    for unit in units:
+        family = family_of(unit)
+        if unit.subjects[0].kind != "responses":
+            continue
+        if family not in speeds:
+            speeds[family] = _measured(family, unit)
+        seconds[family] = seconds.get(family, 0.0) + speeds[family].of(family, sizes_of(unit))
+    rates = {family: operations(family, speed.probe) / speed.seconds for family, speed in speeds.items()}
+    return Estimate(seconds, rates, time.perf_counter() - started)
+
+
+def _measured(family: str, unit: Unit) -> _Speed:
+    s = sizes_of(unit)
+    large = dataclasses.replace(
+        s,
+        n=min(s.n, _LARGE),
+        widths=(min(max(s.widths), _WIDTH),) * min(len(s.widths), _LAYERS),
+        rois=_REGIONS,
+        neuroids=_REGIONS * _NEUROIDS,
+    )
+    small = dataclasses.replace(large, n=min(s.n, _SMALL))
+    tiny = dataclasses.replace(large, n=min(s.n, _TINY), rois=1, neuroids=10)
+    _seconds(_panel(tiny, unit.benchmark.model_copy(update=_FEW)), unit)  # what is imported and compiled on first use
+    first, second = (_seconds(_panel(sizes, unit.benchmark), unit) for sizes in (small, large))
+    more = math.log(operations(family, large) / operations(family, small))
+    exponent = math.log(second / first) / more if more > 0 else 1.0
+    return _Speed(large, second, min(1.0, max(0.3, exponent)))
+
+
+def _seconds(panel: Panel, unit: Unit) -> float:
+    metrics = [get_metric(name) for name in unit.metrics]
+    began = time.perf_counter()
+    if metrics[0].family == "encoding":
+        encoding_cells(panel, metrics)
+    else:
+        similarity_cells(panel, metrics[0])
+    return time.perf_counter() - began
+
+
+def _panel(s: Sizes, benchmark: Benchmark) -> Panel:
+    rng = np.random.default_rng(0)
+    code = rng.standard_normal((s.n, 10))
+    layers = {
+        f"layer{i}": (code @ rng.standard_normal((10, width)) + rng.standard_normal((s.n, width))).astype(np.float32)
+        for i, width in enumerate(s.widths)
+    }
+    signal = code @ rng.standard_normal((10, s.neuroids))
+    presented = signal[:, None, :] + rng.standard_normal((s.n, _REPEATS, s.neuroids))
+    repeats = as_repeats(presented.astype(np.float32))
+    rois = {f"r{i}": part for i, part in enumerate(np.array_split(np.arange(s.neuroids), s.rois))}
+    averaged = presented.mean(axis=1).astype(np.float32)
+    # a hash of its own, so that what is prepared here is never taken for anything else
+    sha256 = f"probe-{uuid.uuid4().hex}"
+    subject = Subject("probe", "", sha256, "responses", rois, averaged, repeats)
+    plain = benchmark.model_copy(update={"split": None, "groups": None})
+    stimuli = np.array([f"s{i}" for i in range(s.n)], dtype=object)
+    return Panel(stimuli, None, layers, [subject], plain, "probe")

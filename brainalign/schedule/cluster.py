@@ -1,0 +1,168 @@
+"""Running tasks on a Dask cluster: a window of tasks in flight, retries, and an end to those that take too long."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from brainalign.errors import ScheduleError
+from brainalign.schedule.tasks import Failure, Limits, Progress, Task, Work, may_pass
+
+__all__ = ["run_on_cluster"]
+
+TOPIC = "brainalign-started"
+_TURN = 0.25  # seconds between looks at the clock
+_PATIENCE = 300.0  # seconds without any worker before the run gives up; queues start jobs when they like
+_AHEAD = 2  # tasks sent for each thread, so that none waits for the network
+
+
+@dataclass
+class _InFlight:
+    task: Task
+    future: Any
+    attempt: int
+    started: float | None = None
+    worker: str | None = None
+
+
+def run_on_cluster(
+    work: Work,
+    tasks: Sequence[Task],
+    done: Callable[[Task, Any], None],
+    client: Any,
+    limits: Limits,
+    progress: Progress | None,
+) -> list[Failure]:
+    """Run tasks on the cluster of a client; see `brainalign.schedule.run_tasks`."""
+    return _Run(work, done, client, limits, progress).run(tasks)
+
+
+class _Run:
+    def __init__(
+        self,
+        work: Work,
+        done: Callable[[Task, Any], None],
+        client: Any,
+        limits: Limits,
+        progress: Progress | None,
+    ) -> None:
+        self._work, self._done, self._client, self._limits, self._progress = work, done, client, limits, progress
+        self._flying: dict[str, _InFlight] = {}
+        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._began: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        self._failures: list[Failure] = []
+        self._seen_worker = time.monotonic()
+        self._steps = self._total = 0
+
+    def run(self, tasks: Sequence[Task]) -> list[Failure]:
+        self._waiting = deque((task, 1) for task in tasks)
+        self._total = sum(task.steps for task in tasks)
+        self._client.subscribe_topic(TOPIC, self._heard)
+        try:
+            while self._waiting or self._flying:
+                self._send()
+                self._look_at_clock()
+                with contextlib.suppress(queue.Empty):
+                    self._settle(self._ended.get(timeout=_TURN))
+        finally:
+            with contextlib.suppress(Exception):  # of a scheduler that is gone
+                self._client.unsubscribe_topic(TOPIC)
+                self._client.cancel([flight.future for flight in self._flying.values()])
+        return self._failures
+
+    def _heard(self, event: Any) -> None:
+        _, message = event
+        self._began.put((message["key"], message["worker"]))
+
+    def _send(self) -> None:
+        if self._client.status != "running":
+            raise ScheduleError("the connection to the scheduler is lost; what was finished is kept")
+        threads = sum(self._client.nthreads().values())
+        if threads:
+            self._seen_worker = time.monotonic()
+        elif time.monotonic() - self._seen_worker > _PATIENCE:
+            raise ScheduleError(f"the scheduler has had no worker for {_PATIENCE:.0f} s; what was finished is kept")
+        while self._waiting and len(self._flying) < _AHEAD * threads:
+            task, attempt = self._waiting.popleft()
+            key = f"{task.key}-{attempt}"
+            future = self._client.submit(_guarded, self._work, task.arguments, key, key=key, pure=False)
+            self._flying[key] = _InFlight(task, future, attempt)
+            future.add_done_callback(lambda _, key=key: self._ended.put(key))
+
+    def _look_at_clock(self) -> None:
+        now = time.monotonic()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                key, worker = self._began.get_nowait()
+                if key in self._flying:
+                    self._flying[key].started, self._flying[key].worker = now, worker
+        allowed = self._limits.seconds
+        if allowed is None:
+            return
+        for key, flight in list(self._flying.items()):
+            if flight.started is not None and now - flight.started > allowed and not flight.future.done():
+                del self._flying[key]
+                flight.future.cancel()
+                with contextlib.suppress(Exception):  # a worker without a nanny cannot be restarted
+                    self._client.restart_workers([flight.worker], timeout=30, raise_for_error=False)
+                self._failed(flight, "TimeLimit", f"ran longer than {allowed:g} s", again=True)
+
+    def _settle(self, key: str) -> None:
+        flight = self._flying.pop(key, None)
+        if flight is None:  # was stopped
+            return
+        if flight.future.status != "finished":
+            self._lost(flight)
+            return
+        outcome = flight.future.result()
+        if "error" in outcome:
+            self._failed(flight, outcome["error"], outcome["message"], again=outcome["again"])
+            return
+        self._advance(flight.task)
+        self._done(flight.task, outcome["value"])
+
+    def _lost(self, flight: _InFlight) -> None:
+        if flight.future.status == "error":
+            error = flight.future.exception()
+            kind = type(error).__name__
+            if kind == "KilledWorker":
+                limit = "" if self._limits.memory is None else f" (its limit is {self._limits.memory / 2**20:.0f} MiB)"
+                said = f"its worker process died again and again, most often of too little memory{limit}"
+                self._failed(flight, kind, said, again=False)
+            else:
+                self._failed(flight, kind, str(error), again=may_pass(error))
+        else:
+            self._failed(flight, "Lost", f"the scheduler dropped it ({flight.future.status})", again=True)
+
+    def _failed(self, flight: _InFlight, kind: str, message: str, *, again: bool) -> None:
+        if again and flight.attempt <= self._limits.retries:
+            self._waiting.append((flight.task, flight.attempt + 1))
+            return
+        self._failures.append(Failure(flight.task, kind, message, flight.attempt))
+        self._advance(flight.task)
+
+    def _advance(self, task: Task) -> None:
+        self._steps += task.steps
+        if self._progress is not None:
+            self._progress("tasks", self._steps, self._total)
+
+
+def _guarded(work: Work, arguments: Any, key: str) -> dict[str, Any]:
+    """Run on a worker: errors come back as words, since not every exception survives the way."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    worker.log_event(TOPIC, {"key": key, "worker": worker.address})
+    try:
+        return {"value": work(arguments, _nowhere)}
+    except Exception as error:
+        return {"error": type(error).__name__, "message": str(error), "again": may_pass(error)}
+
+
+def _nowhere(what: str, steps: int) -> None:
+    pass

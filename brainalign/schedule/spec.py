@@ -1,0 +1,180 @@
+"""Which cluster is meant: ``local:4``, ``tcp://scheduler:8786``, or a file for a queueing system."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from brainalign.errors import InputError, MissingDependencyError, ScheduleError, near_names
+from brainalign.schedule.tasks import Limits
+
+__all__ = ["ClusterSpec", "connected", "job_script", "read_spec"]
+
+QUEUES = {
+    "slurm": "SLURMCluster",
+    "pbs": "PBSCluster",
+    "sge": "SGECluster",
+    "lsf": "LSFCluster",
+    "oar": "OARCluster",
+    "moab": "MoabCluster",
+    "htcondor": "HTCondorCluster",
+}
+_CONNECT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class ClusterSpec:
+    """A cluster in words.
+
+    Attributes
+    ----------
+    kind : str
+        ``local``, ``address``, or a queueing system.
+    workers : int
+        Worker processes of a local cluster, or jobs to ask for.
+    address : str
+        Of a running scheduler.
+    options : dict
+        For the queueing system: what `dask_jobqueue` takes (cores, memory, queue, walltime, account, …).
+    """
+
+    kind: str
+    workers: int = 1
+    address: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def read_spec(text: str | Path) -> ClusterSpec:
+    """Read ``local:N``, the address of a scheduler, or a YAML file for a queueing system.
+
+    Raises
+    ------
+    InputError
+        If it is none of these; says what is wrong.
+
+    Examples
+    --------
+    >>> read_spec("local:4").workers
+    4
+    >>> read_spec("tcp://10.0.0.1:8786").kind
+    'address'
+    """
+    name = str(text)
+    if name.startswith("local:"):
+        count = name.removeprefix("local:")
+        if not count.isdecimal() or int(count) < 1:
+            raise InputError(f"a local cluster is local:N with N worker processes, as local:4; given {name!r}")
+        return ClusterSpec("local", workers=int(count))
+    if name.startswith(("tcp://", "tls://", "ucx://", "ws://", "wss://")):
+        return ClusterSpec("address", address=name)
+    if name.endswith((".yaml", ".yml")):
+        return _read_file(Path(name))
+    raise InputError(
+        f"no cluster is called {name!r}: give local:N, the address of a scheduler (tcp://host:8786), or a .yaml file "
+        "with queue, jobs and options"
+    )
+
+
+def _read_file(path: Path) -> ClusterSpec:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise InputError(f"the cluster file {path} cannot be read: {error}") from error
+    if not isinstance(found, dict) or not {"system"} <= found.keys() <= {"system", "jobs", "options"}:
+        keys = sorted(map(str, found)) if isinstance(found, dict) else type(found).__name__
+        raise InputError(f"{path} has the keys system, jobs and options; given {keys}")
+    system, jobs, options = found["system"], found.get("jobs", 1), found.get("options") or {}
+    if system not in QUEUES:
+        raise InputError(f"{path}: system {system!r} is unknown.{near_names(str(system), QUEUES)}")
+    if not isinstance(jobs, int) or jobs < 1 or not isinstance(options, dict):
+        raise InputError(f"{path}: jobs is a number of at least 1 and options a mapping; given {jobs!r}, {options!r}")
+    return ClusterSpec(str(system), workers=jobs, options={str(k): v for k, v in options.items()})
+
+
+def job_script(spec: ClusterSpec) -> str:
+    """Return the script that a queueing system is given for each job.
+
+    Raises
+    ------
+    InputError
+        If the cluster is not one of a queueing system, or lacks cores or memory.
+    MissingDependencyError
+        Without dask-jobqueue.
+    """
+    if spec.kind not in QUEUES:
+        raise InputError(f"a cluster of kind {spec.kind!r} has no job script")
+    with _queue(spec) as cluster:
+        return str(cluster.job_script())
+
+
+@contextlib.contextmanager
+def connected(scheduler: Any, limits: Limits) -> Iterator[Any]:
+    """Give a Dask client of a cluster that is opened here and closed at the end; a client is taken as it is."""
+    distributed = _needed("distributed")
+    if isinstance(scheduler, distributed.Client):
+        yield scheduler
+        return
+    spec = scheduler if isinstance(scheduler, ClusterSpec) else read_spec(scheduler)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet())
+        if spec.kind == "address":
+            try:
+                client = distributed.Client(spec.address, timeout=_CONNECT_SECONDS)
+            except (OSError, ValueError) as error:
+                raise ScheduleError(f"no scheduler answers at {spec.address}: {error}") from error
+        else:
+            cluster = stack.enter_context(_local(spec, limits) if spec.kind == "local" else _queue(spec))
+            if spec.kind != "local":
+                cluster.scale(jobs=spec.workers)
+            client = distributed.Client(cluster)
+        yield stack.enter_context(client)
+
+
+def _local(spec: ClusterSpec, limits: Limits) -> Any:
+    return _needed("distributed").LocalCluster(
+        n_workers=spec.workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",  # any port that is free; another cluster may run here
+        memory_limit=limits.memory or "auto",
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _queue(spec: ClusterSpec) -> Any:
+    jobqueue = _needed("dask_jobqueue")
+    try:
+        return getattr(jobqueue, QUEUES[spec.kind])(
+            **{"scheduler_options": {"dashboard_address": ":0"}, **spec.options}  # any port that is free
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"options of the {spec.kind} cluster: {error}") from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave what Dask says of dying workers to the summary of failures."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _needed(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"a cluster needs {package.replace('_', '-')}, which is not installed: pip install 'brainalign[cluster]'"
+        ) from error

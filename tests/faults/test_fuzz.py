@@ -1,0 +1,315 @@
+"""Readers of foreign bytes meet damaged and hostile files: a typed error or a value, no hang, no flood of memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import resource
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.io
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from brainalign.benchmarks import load_benchmark
+from brainalign.datasets.bdata import read_bdata
+from brainalign.datasets.brain_images import read_annotation
+from brainalign.datasets.feature_files import read_features
+from brainalign.datasets.image_files import open_images
+from brainalign.datasets.matrices import load_array, load_table
+from brainalign.datasets.netcdf_files import read_netcdf
+from brainalign.datasets.rsatoolbox_files import read_dictionary
+from brainalign.datasets.unpickling import load_object_array, load_pickle
+from brainalign.errors import BrainalignError
+from brainalign.models.checkpoints import read_weights
+from brainalign.models.stimuli_reader import decode_image
+from brainalign.results import read_property, read_result
+from brainalign.schedule import read_spec
+from brainalign.store import open_store
+from brainalign.testing.foreign_files import make_assembly
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="address space is limited with setrlimit"),
+    pytest.mark.filterwarnings("ignore"),  # of the libraries, about the damage
+]
+SECONDS = float(os.environ.get("BRAINALIGN_FUZZ_SECONDS", "600"))
+ROOM = 3 << 30  # bytes that a reader may ask for
+LONGEST = 20.0  # seconds for one small file
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader, the ending of its files, and one sound file of it."""
+
+    ending: str
+    read: Callable[[Path], Any]
+    sound: Callable[[Path], None]
+
+
+def _json(document: Any) -> Callable[[Path], None]:
+    return lambda path: path.write_text(json.dumps(document)) and None
+
+
+def _npz(path: Path) -> None:
+    np.savez_compressed(path, a=np.arange(12.0).reshape(3, 4))
+
+
+def _bdata(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["dataset"] = np.zeros((3, 2))
+        file["metadata/key"] = np.array([b"a", b"b"])
+        file["metadata/value"] = np.zeros((2, 2))
+
+
+def _mat(path: Path) -> None:
+    about = {"key": np.array(["a", "b"], object), "value": np.zeros((2, 2))}
+    scipy.io.savemat(path, {"dataSet": np.zeros((3, 2)), "metaData": about})
+
+
+def _nested(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["dissimilarities"] = np.zeros((2, 3))
+        file["rdm_descriptors/roi"] = np.array([b"V1", b"IT"])
+        file.attrs["rsatoolbox_version"] = "0.2"
+
+
+def _zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", b"png" * 50)
+
+
+def _images(path: Path) -> list[bytes]:
+    with open_images(path) as source:
+        return [source.read(name) for name in source.names()]
+
+
+def _png(path: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(path)
+
+
+def _netcdf(path: Path) -> None:
+    made = make_assembly(path.parent / "made").path
+    path.write_bytes(made.read_bytes())
+
+
+def _pickle(path: Path) -> None:
+    import pickle
+
+    path.write_bytes(pickle.dumps({"betas": np.zeros((2, 3)), "names": ["a"]}, protocol=4))
+
+
+def _annotation(path: Path) -> None:
+    import nibabel
+
+    table = np.array([[0, 0, 0, 0, 0], [10, 20, 30, 0, 1]])
+    nibabel.freesurfer.write_annot(path, np.array([0, 1, 1]), table, ["unknown", "V1"])
+
+
+def _stimuli(path: Path) -> None:
+    store = open_store(path.parent / "store")
+    store.put_stimuli("set", pd.DataFrame({"stimulus": ["a", "b"], "group": ["x", "y"]}))
+    path.write_bytes(store.files.read("stimuli/set.parquet"))
+
+
+def _read_stimuli(path: Path) -> Any:
+    store = open_store(path.parent / "store")
+    store.files.write("stimuli/set.parquet", path.read_bytes())
+    assert len(store.stimulus_sets()) == 1
+    return store.stimuli("set")
+
+
+def _entry(name: str) -> tuple[Callable[[Path], Any], Callable[[Path], None]]:
+    """A reader and a sound file of one file of an entry: its pointer or its document."""
+
+    def place(store: Any) -> str:
+        (found,) = [p for p in store.files.walk("embeddings") if p.endswith(name) and "/a0" not in p and "/st" not in p]
+        return f"embeddings/{found}"
+
+    def sound(path: Path) -> None:
+        store = open_store(path.parent / "store")
+        store.put_embeddings("m", "1", "set", {"fc": np.eye(3)}, stimuli=["a", "b", "c"])
+        path.write_bytes(store.files.read(place(store)))
+
+    def read(path: Path) -> Any:
+        store = open_store(path.parent / "store")
+        store.files.write(place(store), path.read_bytes())
+        report = store.check(full=True)
+        assert report.entries or not report.ok
+        return store.embeddings("m", stimuli="set")["fc"].values
+
+    return read, sound
+
+
+READERS = {
+    "stimuli": Reader(".parquet", _read_stimuli, _stimuli),
+    "pointer": Reader(".json", *_entry("current.json")),
+    "document": Reader(".json", *_entry("zarr.json")),
+    "npy": Reader(".npy", load_array, lambda p: np.save(p, np.arange(12.0).reshape(3, 4))),
+    "npz": Reader(".npz", load_array, _npz),
+    "csv": Reader(".csv", load_table, lambda p: p.write_text("a,b\n1,2\n") and None),
+    "parquet": Reader(".parquet", load_table, lambda p: pd.DataFrame({"a": [1, 2]}).to_parquet(p)),
+    "bdata": Reader(".h5", read_bdata, _bdata),
+    "bdata mat": Reader(
+        ".mat",
+        read_bdata,
+        lambda p: scipy.io.savemat(
+            p,
+            {"dataSet": np.zeros((3, 2)), "metaData": {"key": np.array(["a", "b"], object), "value": np.zeros((2, 2))}},
+        ),
+    ),
+    "netcdf": Reader(".nc", read_netcdf, _netcdf),
+    "rsatoolbox": Reader(".hdf5", read_dictionary, _nested),
+    "features npz": Reader(".npz", lambda p: read_features(p.parent, format="net2brain"), _npz),
+    "images": Reader(".zip", _images, _zip),
+    "image": Reader(".png", lambda p: decode_image(p.read_bytes(), name="x"), _png),
+    "annot": Reader(".annot", lambda p: read_annotation(str(p)), _annotation),
+    "weights": Reader(".pt", read_weights, lambda p: torch.save({"w": torch.zeros(2, 3)}, p)),
+    "safetensors": Reader(
+        ".safetensors",
+        read_weights,
+        lambda p: __import__("safetensors.torch").torch.save_file({"w": torch.zeros(2, 3)}, str(p)),
+    ),
+    "pickle": Reader(".pkl", lambda p: load_pickle(p, trust_pickle=True), _pickle),
+    "object array": Reader(
+        ".npy",
+        lambda p: load_object_array(p, trust_pickle=True),
+        lambda p: np.save(p, np.array({"a": 1}, dtype=object), allow_pickle=True),
+    ),
+    "result": Reader(".json", read_result, _json({"schema": "brainalign.result/1", "rows": [{"value": 1.0}]})),
+    "property": Reader(".json", read_property, _json({"schema": "brainalign.property/1", "rows": []})),
+    "benchmark": Reader(".yaml", load_benchmark, lambda p: p.write_text("id: a\ndataset: b\n") and None),
+    "cluster": Reader(".yaml", read_spec, lambda p: p.write_text("system: slurm\njobs: 2\n") and None),
+}
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """Leave so much address space, and so much time."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM, hard))
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert time.monotonic() - started < LONGEST
+
+
+def mutated(data: bytes, draw: random.Random) -> bytes:
+    """Flip, cut, repeat, insert and overwrite."""
+    out = bytearray(data)
+    for _ in range(draw.choice((1, 1, 2, 4, 8, 30))):
+        at = draw.randrange(len(out) + 1)
+        kind = draw.randrange(6)
+        if kind == 0 and at < len(out):
+            out[at] ^= 1 << draw.randrange(8)
+        elif kind == 1:
+            del out[at:]
+        elif kind == 2:
+            end = min(len(out), at + draw.randrange(1, 64))
+            out[at:at] = out[at:end] * draw.randrange(1, 4)
+        elif kind == 3:
+            out[at:at] = draw.randbytes(draw.randrange(1, 32))
+        elif kind == 4:
+            value = draw.choice((0, 255, 2**31 - 1, 2**32 - 1, 2**63 - 1)).to_bytes(8, draw.choice(("little", "big")))
+            out[at : at + 8] = value
+        else:
+            del out[at : at + draw.randrange(1, 64)]
+    return bytes(out)
+
+
+def meets(reader: Reader, path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    with limited():
+        try:
+            value = reader.read(path)
+            if isinstance(value, np.ndarray) and value.size < 1 << 24:
+                np.array(value)
+        except BrainalignError as error:
+            assert str(error)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_short_run_over_damaged_files(name: str, tmp_path: Path) -> None:
+    reader, draw = READERS[name], random.Random(f"short {name}")
+    path = tmp_path / f"file{reader.ending}"
+    reader.sound(path)
+    sound = path.read_bytes()
+    for _ in range(12):
+        meets(reader, path, mutated(sound, draw))
+    meets(reader, path, b"")
+    meets(reader, path, draw.randbytes(200))
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("name", READERS)
+def test_a_long_run_over_damaged_files(name: str, tmp_path: Path) -> None:
+    reader = READERS[name]
+    path = tmp_path / f"file{reader.ending}"
+    reader.sound(path)
+    sound, deadline, count = path.read_bytes(), time.monotonic() + SECONDS, 0
+
+    @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.integers(0, 2**63), st.binary(max_size=64), st.booleans())
+    def one(seed: int, extra: bytes, raw: bool) -> None:
+        nonlocal count
+        count += 1
+        draw = random.Random(seed)
+        meets(reader, path, extra if raw and draw.random() < 0.2 else mutated(sound + extra * raw, draw))
+
+    while time.monotonic() < deadline:
+        one()
+    print(f"{name}: {count} files in {SECONDS:.0f} s")
+
+
+def test_bombs_and_ways_out_are_refused(tmp_path: Path) -> None:
+    from brainalign.datasets.inflation import place_within
+    from brainalign.errors import DatasetError
+
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (40 << 20,)})
+        with archive.open("a.npy", "w") as member:
+            member.write(header.getvalue())
+            for _ in range(320):
+                member.write(bytes(1 << 20))
+    data = bytearray((tmp_path / "bomb.npz").read_bytes())
+    at = data.rindex(b"PK\x01\x02")  # the directory is made to promise ten times as much
+    data[at + 24 : at + 28] = (3 << 30).to_bytes(4, "little")
+    (tmp_path / "bomb.npz").write_bytes(bytes(data))
+    with h5py.File(tmp_path / "bomb.h5", "w") as file:
+        file.create_dataset("dataset", shape=(1 << 20, 1 << 20), chunks=(64, 64), dtype="f8")
+        file["metadata/key"] = np.array([b"a"])
+        file["metadata/value"] = np.zeros((1, 2))
+    with h5py.File(tmp_path / "outside.h5", "w") as file:
+        layout = h5py.VirtualLayout(shape=(3, 2), dtype="f8")
+        layout[:] = h5py.VirtualSource(str(tmp_path / "secret.h5"), "x", shape=(3, 2))
+        file.create_virtual_dataset("dataset", layout)
+        file["metadata/key"] = np.array([b"a"])
+        file["metadata/value"] = np.zeros((1, 2))
+    for name, read in (("bomb.npz", load_array), ("bomb.h5", read_bdata), ("outside.h5", read_bdata)):
+        with limited(), pytest.raises(DatasetError, match=r"refused|other files"):
+            read(tmp_path / name)
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "link").symlink_to(tmp_path)
+    for name in ("../x", "/etc/passwd", "a/../../x", "link/x", "C:\\x", "..\\x"):
+        with pytest.raises(DatasetError, match="leads out"):
+            place_within(tmp_path / "root", name)
+    assert place_within(tmp_path / "root", "a/b.npy") == tmp_path / "root" / "a" / "b.npy"
