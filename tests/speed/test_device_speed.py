@@ -119,9 +119,11 @@ def test_structure_curve(benchmark, device):
     _timed(benchmark, device, lambda: brainalign.structure_curve(x), rounds=1)
 
 
-@pytest.mark.benchmark(group="embedding, open_clip ViT-B-32, random weights, 1,000 photographs' size")
-@on_each
-def test_embedding(benchmark, device, tmp_path):
+@pytest.mark.benchmark(group="embedding, open_clip ViT-B-32, random weights, 1,000 JPEG of 256 px")
+@pytest.mark.parametrize(("device", "precision"), [(d, "float32") for d in DEVICES] + [("cuda", "float16")])
+def test_embedding(benchmark, device, precision, tmp_path):
+    if device not in DEVICES:
+        pytest.skip("needs a CUDA device, and there is none")
     rng = np.random.default_rng(0)
     folder = tmp_path / "images"
     folder.mkdir()
@@ -130,5 +132,11 @@ def test_embedding(benchmark, device, tmp_path):
     store = open_store(str(tmp_path / "store"))
     import_images(store, "noise", folder)
     made = iter(range(100))
-    call = lambda: embed("open_clip:ViT-B-32", "noise", store, layers="blocks", device=device, name=f"vit{next(made)}")  # noqa: E731
-    _timed(benchmark, device, call, rounds=2)
+
+    def once():
+        name = f"vit{next(made)}"
+        return embed(
+            "open_clip:ViT-B-32", "noise", store, layers="blocks", device=device, precision=precision, name=name
+        )
+
+    _timed(benchmark, device, once, rounds=2)
