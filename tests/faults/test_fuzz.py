@@ -35,12 +35,12 @@ from brainalign.datasets.netcdf_files import read_netcdf
 from brainalign.datasets.rsatoolbox_files import read_dictionary
 from brainalign.datasets.unpickling import load_object_array, load_pickle
 from brainalign.errors import BrainalignError
-from brainalign.models.checkpoints import read_weights
 from brainalign.models.stimuli_reader import decode_image
 from brainalign.results import read_property, read_result
 from brainalign.schedule import read_spec
 from brainalign.store import open_store
 from brainalign.testing.foreign_files import make_assembly
+from brainalign.weights import read_weights
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="address space is limited with setrlimit"),
