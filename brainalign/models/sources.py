@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from torch import nn
 
@@ -19,6 +21,22 @@ from brainalign.models.torch_factory import from_factory, from_function, from_mo
 __all__ = ["load_network"]
 
 
+_MAKING = threading.RLock()
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _one_at_a_time(load: F) -> F:
+    """Torch's generator is one for all threads: networks made at once would draw each other's weights."""
+
+    @functools.wraps(load)
+    def locked(*args: Any, **options: Any) -> Any:
+        with _MAKING:
+            return load(*args, **options)
+
+    return cast(F, locked)
+
+
+@_one_at_a_time
 def load_network(
     model: str | nn.Module | Network | Callable[[Any], Any],
     *,
