@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from torch import nn
 
@@ -21,22 +20,10 @@ from brainalign.models.torch_factory import from_factory, from_function, from_mo
 __all__ = ["load_network"]
 
 
+# torch's generator is one for all threads: networks made at once would draw each other's weights
 _MAKING = threading.RLock()
-F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _one_at_a_time(load: F) -> F:
-    """Torch's generator is one for all threads: networks made at once would draw each other's weights."""
-
-    @functools.wraps(load)
-    def locked(*args: Any, **options: Any) -> Any:
-        with _MAKING:
-            return load(*args, **options)
-
-    return cast(F, locked)
-
-
-@_one_at_a_time
 def load_network(
     model: str | nn.Module | Network | Callable[[Any], Any],
     *,
@@ -75,33 +62,43 @@ def load_network(
     MissingDependencyError
         The package that holds the network is not installed.
     """
+    with _MAKING:
+        network = _made(model, name, preprocessing, seed, allow_download, allow_missing)
+    return network if name is None else network.renamed(name)
+
+
+def _made(
+    model: str | nn.Module | Network | Callable[[Any], Any],
+    name: str | None,
+    preprocessing: Given | None,
+    seed: int,
+    allow_download: bool,
+    allow_missing: bool,
+) -> Network:
     if isinstance(model, Network):
-        network = model
-    elif isinstance(model, nn.Module) or (callable(model) and not isinstance(model, str)):
+        return model
+    if isinstance(model, nn.Module) or (callable(model) and not isinstance(model, str)):
         if name is None:
             raise InputError("a torch.nn.Module or a function has no name of its own: give name=")
         if isinstance(model, nn.Module):
-            network = from_module(model, name=name, preprocessing=preprocessing)
-        else:
-            network = from_function(model, name=name, preprocessing=preprocessing)
-    elif not isinstance(model, str):
+            return from_module(model, name=name, preprocessing=preprocessing)
+        return from_function(model, name=name, preprocessing=preprocessing)
+    if not isinstance(model, str):
         raise ModelError(f"a model is a name, a torch.nn.Module or a function, got {type(model).__name__}")
-    elif model in SHIPPED:
-        network = _shipped(model, preprocessing)
-    elif (prefix := model.partition(":")[0]) in SOURCES and ":" in model:
+    if model in SHIPPED:
+        return _shipped(model, preprocessing)
+    if (prefix := model.partition(":")[0]) in SOURCES and ":" in model:
         asked = ModelRequest(model.partition(":")[2], seed, allow_download, allow_missing, preprocessing)
-        network = _source(prefix).load(asked)
-    elif ":" in model:
-        network = from_factory(model, preprocessing=preprocessing).renamed(model)
-    else:
-        raise UnknownModelError(
-            f"unknown model {model!r}."
-            + near_names(model, SHIPPED)
-            + " Other forms: 'package.module:factory', "
-            + ", ".join(repr(source.form) for source in SOURCES.values())
-            + "."
-        )
-    return network if name is None else network.renamed(name)
+        return _source(prefix).load(asked)
+    if ":" in model:
+        return from_factory(model, preprocessing=preprocessing).renamed(model)
+    raise UnknownModelError(
+        f"unknown model {model!r}."
+        + near_names(model, SHIPPED)
+        + " Other forms: 'package.module:factory', "
+        + ", ".join(repr(source.form) for source in SOURCES.values())
+        + "."
+    )
 
 
 def _shipped(model: str, preprocessing: Given | None) -> Network:

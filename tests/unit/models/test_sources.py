@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -116,6 +117,15 @@ def test_random_twins_are_fixed_and_leave_the_random_state_alone():
     assert first.attributes["pretrained"] is False
     assert first.default_layers is not None and first.default_layers[-1] == "_avg_pooling"
     assert set(first.default_layers) <= set(first.layers())
+
+
+def test_networks_made_in_threads_do_not_draw_each_others_weights():
+    pytest.importorskip("efficientnet_lite_pytorch")
+    names = ["efficientnet-lite0-random", "efficientnet-lite1-random"]
+    alone = [load_network(name).revision for name in names]
+    with ThreadPoolExecutor(2) as threads:
+        together = [network.revision for network in threads.map(load_network, 3 * names)]
+    assert together == 3 * alone
 
 
 def test_the_list_names_what_is_shipped():
