@@ -89,7 +89,8 @@ def _made(
         return _shipped(model, preprocessing)
     if (prefix := model.partition(":")[0]) in SOURCES and ":" in model:
         asked = ModelRequest(model.partition(":")[2], seed, allow_download, allow_missing, preprocessing)
-        return _source(prefix).load(asked)
+        loaded: Network = _source(prefix).load(asked)
+        return loaded
     if ":" in model:
         return from_factory(model, preprocessing=preprocessing).renamed(model)
     raise UnknownModelError(
