@@ -9,7 +9,7 @@ import typer
 
 from brainalign.cli import generalization_studies
 from brainalign.cli.command import command, family
-from brainalign.cli.options import StoreUrl
+from brainalign.cli.options import Layers, StimuliOfModel, StoreUrl
 from brainalign.cli.reply import Grid, Reply, plain
 
 app = family("generalization", "Convergence of embeddings, sensitivity of networks, the bound, and the experiments.")
@@ -36,13 +36,9 @@ _Method = Annotated[
 )
 def rate(
     source: _Source,
-    stimuli: Annotated[
-        str | None, typer.Option("--stimuli", metavar="SET", help="Stimulus set of the model's embeddings.")
-    ] = None,
+    stimuli: StimuliOfModel = None,
     store: StoreUrl = None,
-    layer: Annotated[
-        list[str] | None, typer.Option("--layer", metavar="NAME", help="Layer or pattern; several times. Default: all.")
-    ] = None,
+    layer: Layers = None,
     size: Annotated[
         list[int] | None, typer.Option("--size", help="Points in each sample; several times. Default: five, doubling.")
     ] = None,

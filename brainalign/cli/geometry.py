@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from brainalign.cli.command import command
-from brainalign.cli.options import StoreUrl, Subjects
+from brainalign.cli.options import Layers, StimuliOfModel, StoreUrl, Subjects
 from brainalign.cli.reply import Grid, Reply, plain
 
 
@@ -31,13 +31,9 @@ def geometry(
             help="A matrix (.npy, .npz, .csv, .tsv, .parquet), a model (with --stimuli), or a dataset of responses.",
         ),
     ],
-    stimuli: Annotated[
-        str | None, typer.Option("--stimuli", metavar="SET", help="Stimulus set of the model's embeddings.")
-    ] = None,
+    stimuli: StimuliOfModel = None,
     store: StoreUrl = None,
-    layer: Annotated[
-        list[str] | None, typer.Option("--layer", metavar="NAME", help="Layer or pattern; several times. Default: all.")
-    ] = None,
+    layer: Layers = None,
     subject: Subjects = None,
     roi: Annotated[
         list[str] | None, typer.Option("--roi", metavar="NAME", help="ROI or pattern; several times. Default: all.")

@@ -30,6 +30,12 @@ Subjects = Annotated[
     list[str] | None,
     typer.Option("--subject", metavar="NAME", help="Only this subject; may be given several times."),
 ]
+StimuliOfModel = Annotated[
+    str | None, typer.Option("--stimuli", metavar="SET", help="Stimulus set of the model's embeddings.")
+]
+Layers = Annotated[
+    list[str] | None, typer.Option("--layer", metavar="NAME", help="Layer or pattern; several times. Default: all.")
+]
 
 
 def settings(pairs: list[str] | None) -> dict[str, object]:

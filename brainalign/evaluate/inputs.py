@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from brainalign.benchmarks import Benchmark
 from brainalign.datasets.splits import load_split
@@ -21,9 +24,11 @@ __all__ = [
     "applicable",
     "chosen_rois",
     "chosen_subjects",
+    "entry_facts",
     "matching",
     "read_embedding",
     "read_subjects",
+    "roi_columns",
 ]
 
 
@@ -81,11 +86,7 @@ def read_subjects(benchmark: Benchmark, store: Store) -> list[SubjectInput]:
         data = store.responses(benchmark.dataset, name, variant=benchmark.variant)
         attrs = data.attrs
         common: dict[str, Any] = {
-            "name": name,
-            "variant": str(attrs["variant"]),
-            "entry_sha256": str(attrs["entry_sha256"]),
-            "kind": str(attrs["kind"]),
-            "simulated": bool(attrs.get("simulated", False)),
+            **entry_facts(name, attrs),
             "stimulus_set": str(attrs["stimulus_set"]),
             "n_stimuli": len(set(data["stimulus"].values.tolist())),
         }
@@ -100,19 +101,38 @@ def read_subjects(benchmark: Benchmark, store: Store) -> list[SubjectInput]:
             found.append(SubjectInput(**common, n_presentations=0, n_neuroids=0, rois=dict.fromkeys(names, 0)))
             continue
         presentations, neuroids = data["response"].shape
-        rois = _roi_sizes(data, neuroids, benchmark)
+        rois = {roi: len(columns) for roi, columns in roi_columns(data, neuroids, benchmark).items()}
         found.append(SubjectInput(**common, n_presentations=presentations, n_neuroids=neuroids, rois=rois))
     return found
 
 
-def _roi_sizes(data: Any, n_neuroids: int, benchmark: Benchmark) -> dict[str, int]:
-    names = [str(label) for label in data["roi"].attrs.get("labels", [])] if "roi" in data else []
+def entry_facts(name: str, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what identifies the responses of a subject."""
+    return {
+        "name": name,
+        "variant": str(attrs["variant"]),
+        "entry_sha256": str(attrs["entry_sha256"]),
+        "kind": str(attrs["kind"]),
+        "simulated": bool(attrs.get("simulated", False)),
+    }
+
+
+def roi_columns(responses: Any, n_neuroids: int, benchmark: Benchmark) -> dict[str, npt.NDArray[np.intp]]:
+    """Return the neuroids of each region of a benchmark; all of them where there are no regions.
+
+    Raises
+    ------
+    ChoiceError
+        For a region that the subject lacks.
+    """
+    names = list(responses["roi"].attrs.get("labels", [])) if "roi" in responses else []
     if not names:
-        return {"all": n_neuroids}
-    sizes = dict(zip(names, data["roi"].values.astype(bool).sum(axis=0).tolist(), strict=True))
-    if benchmark.rois == "all":
-        return {roi: size for roi, size in sizes.items() if size}
-    return {roi: sizes[roi] for roi in chosen_rois(benchmark, names)}
+        return {"all": np.arange(n_neuroids)}
+    member = np.asarray(responses["roi"].values, dtype=bool)
+    columns = {str(label): np.flatnonzero(member[:, i]) for i, label in enumerate(names)}
+    if benchmark.rois == "all":  # a label table may name regions that this subject lacks
+        return {roi: places for roi, places in columns.items() if len(places)}
+    return {roi: columns[roi] for roi in chosen_rois(benchmark, list(columns))}
 
 
 def read_embedding(embedding: str, subjects: Sequence[SubjectInput], store: Store) -> EmbeddingInput:

@@ -14,7 +14,7 @@ from brainalign.benchmarks import Benchmark
 from brainalign.datasets.splits import load_split
 from brainalign.encoding import make_folds
 from brainalign.errors import BrainalignError, ChoiceError, UndefinedError, near_names
-from brainalign.evaluate.inputs import chosen_rois, chosen_subjects
+from brainalign.evaluate.inputs import chosen_rois, chosen_subjects, entry_facts, roi_columns
 from brainalign.evaluate.shipped_ceilings import shipped_ceiling
 from brainalign.stats import Ceiling, Repeats, as_repeats, draw_permutations, make_blocks
 from brainalign.stats.resampling import pairs_of_blocks
@@ -192,13 +192,7 @@ def _groups(
 
 def _subject(name: str, raw: Any, joined: Any, stimuli: npt.NDArray[Any], benchmark: Benchmark) -> Subject:
     attrs = raw.attrs
-    base: dict[str, Any] = {
-        "name": name,
-        "variant": str(attrs["variant"]),
-        "entry_sha256": str(attrs["entry_sha256"]),
-        "kind": str(attrs["kind"]),
-        "simulated": bool(attrs.get("simulated", False)),
-    }
+    base = entry_facts(name, attrs)
     if attrs["kind"] == "rdms":
         names = [str(roi) for roi in joined["roi"].values]
         matrix = np.asarray(joined["dissimilarity"].values, dtype=np.float64)
@@ -206,7 +200,7 @@ def _subject(name: str, raw: Any, joined: Any, stimuli: npt.NDArray[Any], benchm
         rdms = {roi: matrix[names.index(roi)] for roi in chosen}
         return Subject(**base, rois=dict.fromkeys(chosen, np.empty(0, dtype=np.intp)), rdms=rdms)
     response = np.asarray(joined["response"].values)
-    rois = _rois(raw, response.shape[1], benchmark)
+    rois = roi_columns(raw, response.shape[1], benchmark)
     repeats, reason, count = _repeats(raw, stimuli)
     shipped = None if repeats is not None else shipped_ceiling(raw, stimuli)
     if shipped is not None and shipped.kind is None:
@@ -214,17 +208,6 @@ def _subject(name: str, raw: Any, joined: Any, stimuli: npt.NDArray[Any], benchm
     return Subject(
         **base, rois=rois, responses=response, repeats=repeats, no_ceiling=reason, shipped=shipped, n_repeats=count
     )
-
-
-def _rois(responses: Any, n_neuroids: int, benchmark: Benchmark) -> dict[str, IndexArray]:
-    names = list(responses["roi"].attrs.get("labels", [])) if "roi" in responses else []
-    if not names:
-        return {"all": np.arange(n_neuroids)}
-    member = np.asarray(responses["roi"].values, dtype=bool)
-    columns = {str(label): np.flatnonzero(member[:, i]) for i, label in enumerate(names)}
-    if benchmark.rois == "all":  # a label table may name regions that this subject lacks
-        return {roi: places for roi, places in columns.items() if len(places)}
-    return {roi: columns[roi] for roi in chosen_rois(benchmark, list(columns))}
 
 
 def _repeats(responses: Any, stimuli: npt.NDArray[Any]) -> tuple[Repeats | None, str, float | None]:

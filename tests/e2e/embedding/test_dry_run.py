@@ -10,13 +10,7 @@ from typer.testing import CliRunner
 from brainalign.cli.app import build_app
 from brainalign.errors import UnknownLayerError
 from brainalign.models import plan_embedding
-from brainalign.testing.small_network import SMALL, embed_small, image_store, small_network
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINALIGN_CACHE", str(tmp_path / "cache"))
-    return image_store(tmp_path)
+from brainalign.testing.small_network import SMALL, embed_small, small_network
 
 
 def planned(store, **options):

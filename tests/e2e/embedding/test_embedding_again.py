@@ -9,17 +9,10 @@ from brainalign.testing.small_network import (
     N_IMAGES,
     SMALL,
     embed_small,
-    image_store,
     image_table,
     images_of,
     values_of,
 )
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINALIGN_CACHE", str(tmp_path / "cache"))
-    return image_store(tmp_path)
 
 
 def test_an_embedding_that_is_there_returns_at_once(store, monkeypatch):

@@ -15,13 +15,7 @@ from brainalign.errors import (
     ModelError,
     UnknownLayerError,
 )
-from brainalign.testing.small_network import embed_small, image_store, image_table, images_of, small_network
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINALIGN_CACHE", str(tmp_path / "cache"))
-    return image_store(tmp_path)
+from brainalign.testing.small_network import embed_small, image_table, images_of, small_network
 
 
 def test_overflow_of_the_stored_type_names_layer_and_stimulus(store):

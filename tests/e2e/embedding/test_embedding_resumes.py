@@ -9,13 +9,7 @@ import pytest
 from brainalign.models import embed, load_network, streaming
 from brainalign.models.stimuli_reader import decode_image
 from brainalign.store import open_store
-from brainalign.testing.small_network import N_IMAGES, embed_small, image_store, image_table, images_of
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINALIGN_CACHE", str(tmp_path / "cache"))
-    return image_store(tmp_path)
+from brainalign.testing.small_network import N_IMAGES, embed_small, image_table, images_of
 
 
 def test_the_same_embedding_twice_is_equal_to_the_bit(store, tmp_path):

@@ -1,7 +1,6 @@
 """From images on disk to activations in the store."""
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 
@@ -10,17 +9,10 @@ from brainalign.testing.small_network import (
     N_IMAGES,
     SMALL,
     embed_small,
-    image_store,
     image_table,
     images_of,
     small_network,
 )
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINALIGN_CACHE", str(tmp_path / "cache"))
-    return image_store(tmp_path)
 
 
 def test_values_equal_plain_hooks_and_order_is_that_of_the_set(store):

@@ -12,14 +12,7 @@ from brainalign.errors import (
     UnknownModelError,
 )
 from brainalign.models import embed, load_network
-from brainalign.testing.small_network import N_IMAGES, image_store, images_of
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINALIGN_CACHE", str(tmp_path / "cache"))
-    return image_store(tmp_path)
-
+from brainalign.testing.small_network import N_IMAGES, images_of
 
 ARCH = "tiny-for-tests"
 CONFIG = {

@@ -11,15 +11,6 @@ import torch
 
 from brainalign.models import embed, load_network
 from brainalign.models.stimuli_reader import decode_image
-from brainalign.testing.small_network import (
-    image_store,
-)
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINALIGN_CACHE", str(tmp_path / "cache"))
-    return image_store(tmp_path)
 
 
 def real_set(store, name, archive, n):
