@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,13 +152,25 @@ def _local(spec: ClusterSpec, limits: Limits) -> Any:
 
 
 def _queue(spec: ClusterSpec) -> Any:
-    jobqueue = _needed("dask_jobqueue")
+    with _interrupts_kept():
+        jobqueue = _needed("dask_jobqueue")
     try:
         return getattr(jobqueue, QUEUES[spec.kind])(
             **{"scheduler_options": {"dashboard_address": ":0"}, **spec.options}  # any port that is free
         )
     except (TypeError, ValueError) as error:
         raise InputError(f"options of the {spec.kind} cluster: {error}") from error
+
+
+@contextlib.contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Give Ctrl-C back to Python: dask-jobqueue makes it an exit of the process when it is imported."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
 
 
 @contextlib.contextmanager

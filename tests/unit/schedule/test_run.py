@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +95,29 @@ def test_what_never_passes_is_said_with_its_attempts(client: Any, tmp_path: Path
     assert failures[0].kind == "FileNotFoundError" and failures[0].attempts == 2
 
 
-def test_the_script_of_a_queue(tmp_path: Path) -> None:
-    pytest.importorskip("dask_jobqueue")
+_SLURM = (
+    "system: slurm\njobs: 20\noptions:\n  cores: 1\n  memory: 4GB\n  queue: short\n  walltime: '02:00:00'\n"
+    "  interface: lo\n"
+)
+_needs_jobqueue = pytest.mark.skipif(find_spec("dask_jobqueue") is None, reason="dask-jobqueue is not installed")
+
+
+@_needs_jobqueue
+def test_a_queue_leaves_ctrl_c_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "slurm.yaml"
-    file.write_text(
-        "system: slurm\njobs: 20\noptions:\n  cores: 1\n  memory: 4GB\n  queue: short\n  walltime: '02:00:00'\n"
-        "  interface: lo\n"
+    file.write_text(_SLURM)
+    code = (
+        "import signal, sys; from brainalign.schedule.spec import job_script, read_spec; "
+        "job_script(read_spec(sys.argv[1])); assert 'dask_jobqueue.runner' in sys.modules; "
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
     )
+    subprocess.run([sys.executable, "-c", code, str(file)], check=True)
+
+
+@_needs_jobqueue
+def test_the_script_of_a_queue(tmp_path: Path) -> None:
+    file = tmp_path / "slurm.yaml"
+    file.write_text(_SLURM)
     spec = read_spec(file)
     assert (spec.kind, spec.workers) == ("slurm", 20)
     script = job_script(spec)
