@@ -14,9 +14,10 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-import scipy.io
 
 from brainalign.datasets.inflation import HDF5_ERRORS, read_hdf5
+from brainalign.datasets.matlab import load_matlab
+from brainalign.datasets.rehearsal import rehearse
 from brainalign.errors import DatasetError, near_names
 
 __all__ = ["BData", "read_bdata"]
@@ -91,6 +92,7 @@ def read_bdata(path: Path) -> BData:
 
 
 def _hdf5(path: Path) -> tuple[Array, list[str], Array]:
+    rehearse(path, "hdf5")
     try:
         with h5py.File(path, "r") as file:
             for data, about in SPELLINGS:
@@ -106,10 +108,7 @@ def _hdf5(path: Path) -> tuple[Array, list[str], Array]:
 
 
 def _mat(path: Path) -> tuple[Array, list[str], Array]:
-    try:
-        file = scipy.io.loadmat(path, simplify_cells=True)
-    except Exception as error:  # a damaged file fails with nearly any error inside the reader
-        raise DatasetError(f"{path} is damaged, or no HDF5 or MATLAB file: {error}. Fetch it again.") from error
+    file = load_matlab(path, "an HDF5 or MATLAB file", simplify_cells=True)
     for data, about in SPELLINGS:
         if data in file and isinstance(file.get(about), dict) and {"key", "value"} <= set(file[about]):
             keys = [_text(key) for key in np.atleast_1d(np.asarray(file[about]["key"], dtype=object)).ravel()]

@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from brainalign.datasets.deposit import require_known_stimuli
 from brainalign.datasets.inflation import refuse_inflated_array
+from brainalign.datasets.matlab import load_matlab
 from brainalign.datasets.matrices import Labels, load_array, load_labels, real_numbers
+from brainalign.datasets.rehearsal import rehearse
 from brainalign.errors import ChoiceError, DatasetError, InputError, near_names
 
 if TYPE_CHECKING:
@@ -231,16 +233,17 @@ def _matrix(path: Path) -> Array:
         if path.suffix == ".txt":
             return np.loadtxt(path, ndmin=2)
         if path.suffix == ".mat":
-            from scipy.io import loadmat
-
-            return np.asarray(loadmat(path)["features"])
+            return np.asarray(load_matlab(path)["features"])
         if path.suffix == ".pt":
             import torch
 
             return np.asarray(torch.load(path, map_location="cpu", weights_only=True).numpy())
         if path.suffix in (".hdf5", ".h5"):
+            rehearse(path, "hdf5")
             with h5py.File(path, "r") as root:
                 return np.concatenate([np.asarray(root[name][()]) for name in sorted(root)])
+    except DatasetError:
+        raise
     except Exception as error:  # each format has errors of its own
         raise DatasetError(f"{path} does not read as features: {error}") from error
     return load_array(path)

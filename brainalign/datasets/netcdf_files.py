@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.datasets.inflation import HDF5_ERRORS, read_hdf5
+from brainalign.datasets.rehearsal import rehearse
 from brainalign.errors import DatasetError
 
 __all__ = ["Netcdf", "Variable", "read_netcdf", "write_netcdf"]
@@ -57,6 +58,7 @@ def read_netcdf(path: str | Path) -> Netcdf:
         magic = file.read(8)
     if magic[:3] == b"CDF":
         return _read_classic(path)
+    rehearse(path, "hdf5")
     try:
         with h5py.File(path, "r") as root:
             names = [name for name, item in root.items() if isinstance(item, h5py.Dataset) and not _is_bare(item)]

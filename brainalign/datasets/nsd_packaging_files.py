@@ -12,8 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat
 
+from brainalign.datasets.matlab import load_matlab
 from brainalign.errors import DatasetError, InputError
 
 __all__ = [
@@ -198,12 +198,12 @@ def brain_diffuser_design(folder: Path, given: str | Path | None = None) -> tupl
             f"the arrays in {folder} do not say which image is which; give NSD's {name} (expdesign=), from "
             "nsddata/experiments/nsd."
         )
+    content = load_matlab(path, "NSD's design")
     try:
-        content = loadmat(path)
         ordering, images = content["masterordering"], content["subjectim"]
-    except Exception as error:  # KeyError, NotImplementedError, MatReadError and more
+        return ordering.ravel().astype(np.int64), images.astype(np.int64)
+    except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"{path} does not read as NSD's design (masterordering, subjectim): {error}") from error
-    return ordering.ravel().astype(np.int64), images.astype(np.int64)
 
 
 def _samples(path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Array]]]:

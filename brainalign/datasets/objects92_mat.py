@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
-from scipy.io import loadmat
 
 from brainalign.datasets.image_files import folder_beside, write_zip
 from brainalign.datasets.images import import_images
+from brainalign.datasets.matlab import load_matlab
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import IngestReport
 from brainalign.datasets.shipped_files import chosen
@@ -168,11 +168,7 @@ def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         there = [p.name for p in path.parent.glob("*.mat")] if path.parent.is_dir() else []
         raise DatasetError(f"there is no file {path}.{near_names(path.name, there)}")
-    try:
-        content: dict[str, Any] = loadmat(path)
-    except Exception as error:  # NotImplementedError (v7.3), MatReadError, ValueError, TypeError, zlib.error
-        raise DatasetError(f"{path} does not read as a MATLAB v5 file: {error}") from error
-    return content
+    return load_matlab(path, "a MATLAB v5 file")
 
 
 def _square(record: Any, path: Path) -> Array:

@@ -17,6 +17,7 @@ from brainalign.datasets.inflation import HDF5_ERRORS, read_hdf5
 from brainalign.datasets.matrices import real_numbers
 from brainalign.datasets.neuroid_tables import ALL
 from brainalign.datasets.rdms import import_rdms
+from brainalign.datasets.rehearsal import rehearse
 from brainalign.datasets.report import ImportReport
 from brainalign.errors import ChoiceError, DatasetError, InputError, near_names
 
@@ -178,6 +179,7 @@ def read_dictionary(path: str | Path) -> dict[str, Any]:
         raise DatasetError(f"there is no file {path}.")
     if path.suffix == ".pkl":
         raise DatasetError(f"{path} is a pickle, which can run code when read; save it again with file_type='hdf5'.")
+    rehearse(path, "hdf5")
     try:
         with h5py.File(path, "r") as root:
             return _group(root, path)

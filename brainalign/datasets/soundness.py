@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from brainalign.datasets.matrices import load_array
+from brainalign.datasets.rehearsal import rehearse
 from brainalign.errors import DatasetError
 
 __all__ = ["check_sound", "require_length"]
@@ -74,6 +75,7 @@ def _volume(path: Path) -> None:
 
 
 def _hdf5(path: Path) -> None:
+    rehearse(path, "hdf5")
     with h5py.File(path, "r"):
         pass
 

@@ -8,11 +8,12 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-import scipy.io
 
 from brainalign.datasets.bold5000.trials import Trials, betas_name
 from brainalign.datasets.bold5000.variants import REGIONS
+from brainalign.datasets.matlab import load_matlab
 from brainalign.datasets.matrices import load_array, real_numbers
+from brainalign.datasets.rehearsal import rehearse
 from brainalign.datasets.trees import find_files, find_one
 from brainalign.errors import DatasetError
 from brainalign.manifests import Manifest
@@ -72,6 +73,7 @@ def _checked(found: dict[str, Array], paths: dict[str, Path], trials: Trials, su
 
 
 def _hdf5(path: Path) -> dict[str, Array]:
+    rehearse(path, "hdf5")
     try:
         with h5py.File(path, "r") as file:
             return {name: file[name][:] for name in file if isinstance(file[name], h5py.Dataset)}
@@ -80,7 +82,4 @@ def _hdf5(path: Path) -> dict[str, Array]:
 
 
 def _mat(path: Path) -> dict[str, Array]:
-    try:
-        return {k: v for k, v in scipy.io.loadmat(path).items() if isinstance(v, np.ndarray)}
-    except Exception as error:  # a damaged file fails with nearly any error inside the reader
-        raise DatasetError(f"{path} is damaged or no MATLAB file: {error}. Fetch it again.") from error
+    return {name: value for name, value in load_matlab(path).items() if isinstance(value, np.ndarray)}

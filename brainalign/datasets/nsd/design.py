@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.io
 
+from brainalign.datasets.matlab import load_matlab
 from brainalign.errors import ChoiceError, DatasetError
 
 __all__ = ["Design", "load_fields", "read_design", "stimulus_id", "subject_number"]
@@ -111,15 +111,12 @@ def load_fields(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     """
     if not path.is_file():
         raise DatasetError(f"{path} is not there; it says which image every trial shows: fetch it.")
-    try:
-        fields = scipy.io.loadmat(path)
-    except Exception as error:  # damaged files raise errors of many types
-        raise DatasetError(f"{path} cannot be read as a MATLAB file ({error}): fetch it again.") from error
+    fields = load_matlab(path)
     absent = [name for name in names if name not in fields]
     if absent:
         there = [name for name in fields if not name.startswith("__")]
         raise DatasetError(f"{path} lacks {', '.join(absent)}; it holds {', '.join(there) or 'nothing'}.")
-    return dict(fields)
+    return fields
 
 
 def read_design(path: Path) -> Design:

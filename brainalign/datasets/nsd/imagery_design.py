@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.io
 
+from brainalign.datasets.matlab import load_matlab
 from brainalign.errors import ChoiceError, DatasetError, near_names
 
 __all__ = ["DESIGN", "ORDERS", "read_conditions"]
@@ -56,10 +56,10 @@ def _matrices(path: Path, n_runs: int) -> list[npt.NDArray[Any]]:
         raise DatasetError(
             f"there is no {path}, which says when each condition set in: fetch it, or leave order= away."
         )
-    try:
-        cells = np.atleast_1d(scipy.io.loadmat(path, squeeze_me=True, variable_names=["stimulus"])["stimulus"])
-    except Exception as error:  # a damaged file fails with nearly any error inside the reader
-        raise DatasetError(f"{path} is damaged or has no 'stimulus': {error}. Fetch it again.") from error
+    variables = load_matlab(path, squeeze_me=True, variable_names=["stimulus"])
+    if "stimulus" not in variables:
+        raise DatasetError(f"{path} has no variable 'stimulus'. Fetch it again.")
+    cells = np.atleast_1d(variables["stimulus"])
     matrices = [np.asarray(cell.todense() if hasattr(cell, "todense") else cell) for cell in cells]
     if len(matrices) != n_runs or any(m.ndim != 2 or m.shape[1] != matrices[0].shape[1] for m in matrices):
         shapes = [m.shape for m in matrices]

@@ -118,7 +118,7 @@ def without_key(key):
     ("change", "message"),
     [
         (lambda p: p.write_bytes(p.read_bytes()[:-3000]), r"Subject1\.h5 is damaged"),
-        (lambda p: p.write_bytes(b"nothing"), "damaged, or no HDF5 or MATLAB file"),
+        (lambda p: p.write_bytes(b"nothing"), "damaged, or not an HDF5 or MATLAB file"),
         (lambda p: rewrite(p, lambda f: f.move("dataset", "x")), "a BData file has 'dataset'"),
         (lambda p: rewrite(p, lambda f: f["metadata"].move("key", "x")), "damaged or no BData"),
         (replaced("metadata/value", lambda v: v[:, :-1]), r"\(69, 44\).*\(18, 43\)"),

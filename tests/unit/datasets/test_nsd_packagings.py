@@ -167,5 +167,5 @@ def test_objects92_mat_damage(store, tmp_path):
     with pytest.raises(DatasetError, match="no struct array"):
         ingest("objects92-mat", folder, store)
     (folder / "92_brainRDMs.mat").write_bytes(b"x" * 300)
-    with pytest.raises(DatasetError, match="does not read as a MATLAB v5 file"):
+    with pytest.raises(DatasetError, match="is damaged, or not a MATLAB v5 file"):
         ingest("objects92-mat", folder, store)

@@ -112,7 +112,7 @@ def test_designs_of_imagery_that_are_refused(companions, store, tmp_path):
     with pytest.raises(DatasetError, match=r"run attB has 20 onsets, and 96 betas"):
         ingest("nsd-imagery", root, store, order="time")
     design.write_bytes(b"MATLAB 5.0")
-    with pytest.raises(DatasetError, match="is damaged or has no 'stimulus'"):
+    with pytest.raises(DatasetError, match="is damaged, or not a MATLAB file"):
         ingest("nsd-imagery", root, store, order="time")
     design.unlink()
     with pytest.raises(DatasetError, match=r"designmatrixGLMsingle\.mat, which says when"):

@@ -1,0 +1,44 @@
+"""MATLAB files of versions 4 to 7, read by SciPy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from brainalign.datasets.rehearsal import rehearse
+from brainalign.errors import DatasetError
+
+__all__ = ["load_matlab"]
+
+
+def load_matlab(path: Path, what: str = "a MATLAB file", **how: Any) -> dict[str, Any]:
+    """Return the variables of a MATLAB file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    what : str
+        What the file is to its reader, for the message.
+    **how
+        As for `scipy.io.loadmat`: ``variable_names``, ``squeeze_me``, ``simplify_cells``.
+
+    Raises
+    ------
+    DatasetError
+        If the file is damaged, or of version 7.3 (HDF5).
+
+    Notes
+    -----
+    SciPy's reader ends the process on some damaged files, so the file is read in another process first (0.3 s once,
+    then the time of reading).
+    """
+    import scipy.io
+
+    rehearse(path, "matlab")
+    try:
+        return dict(scipy.io.loadmat(path, **how))
+    except Exception as error:  # MatReadError, zlib.error, NotImplementedError (7.3), TypeError, MemoryError and more
+        raise DatasetError(
+            f"{path} is damaged, or not {what}: {error or type(error).__name__}. Fetch it again."
+        ) from error
