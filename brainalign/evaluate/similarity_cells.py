@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from brainalign.evaluate.pattern_bounds import Bound, bound_between_subjects, bo
 from brainalign.evaluate.prepared_targets import prepared_target
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling, PairForm
+from brainalign.stats.forms import permuted_pairs
 
 __all__ = ["similarity_cells"]
 
@@ -115,9 +116,10 @@ def _similarity_cells(panel: Panel, metric: Metric, form: PairForm, tick: Callab
         known += batch
         spreads = None if sampling is None else sampling.spreads(prepared, [(t.prepared, t.halves) for t in targets])
         left_out = _left_out(form, prepared, [target.prepared for target in targets], panel.blocks, panel.n)
+        nulls = _nulls(form, prepared, [target.prepared for target in targets], permutations)
         for t, target in enumerate(targets):
             some = None if spreads is None else spreads[t]
-            cells += _layer_cells(panel, metric, form, batch, prepared, target, permutations, left_out[t], some)
+            cells += _layer_cells(panel, metric, form, batch, prepared, target, nulls[t], left_out[t], some)
             tick(len(batch))
         _score_folds(panel, metric, form, prepared, targets)
     if not known:
@@ -137,6 +139,15 @@ def _permutations(panel: Panel, metric: Metric, rows: IndexArray | None = None) 
         return panel.permutations(bench.encoding_permutations if metric.fits else bench.n_permutations, rows)
     except UndefinedError:
         return None
+
+
+def _nulls(
+    form: PairForm, layers: list[Any], targets: list[Any], permutations: IndexArray | None
+) -> Sequence[FloatArray | None]:
+    """Scores of permuted stimuli, for each target an array (n_layers, R)."""
+    if permutations is None:
+        return [None] * len(targets)
+    return permuted_pairs(form, layers, targets, permutations)
 
 
 def _targets(panel: Panel, metric: Metric, form: PairForm) -> tuple[list[_Target], list[Cell]]:
@@ -168,11 +179,10 @@ def _layer_cells(
     names: list[str],
     prepared: list[Any],
     target: _Target,
-    permutations: IndexArray | None,
+    nulls: FloatArray | None,
     left_out: FloatArray,
     spreads: list[Spread] | None,
 ) -> list[Cell]:
-    nulls = None if permutations is None else form.permuted(prepared, target.prepared, permutations)
     sizes = [len(block) for block in panel.blocks]
     cells = []
     for i, (name, a) in enumerate(zip(names, prepared, strict=True)):
@@ -202,13 +212,15 @@ def _score_folds(panel: Panel, metric: Metric, form: PairForm, prepared: list[An
         on_part = [form.restrict(a, part) for a in prepared]
         blocks = _blocks_within(panel, part)
         permutations = _permutations(panel, metric, part)
-        left_out = _left_out(form, on_part, [target.folds[f].prepared_part for target in targets], blocks, len(part))
+        parts = [target.folds[f].prepared_part for target in targets]
+        left_out = _left_out(form, on_part, parts, blocks, len(part))
+        nulls = _nulls(form, on_part, parts, permutations)
         for t, target in enumerate(targets):
             fold = target.folds[f]
             fold.rest += [form.score(a, fold.prepared_rest) for a in on_rest]
             fold.part += [form.score(a, fold.prepared_part) for a in on_part]
             fold.left_out += list(left_out[t])
-            null = None if permutations is None else form.permuted(on_part, fold.prepared_part, permutations)
+            null = nulls[t]
             fold.null += [None] * len(on_part) if null is None else list(null)
 
 

@@ -152,6 +152,11 @@ class CkaForm:
         """Resamples and permutations share the Gram matrices."""
         return False
 
+    @property
+    def mirrored(self) -> bool:
+        """A permuted matrix serves all others."""
+        return True
+
     def prepare(self, X: Any, *, name: str = "X") -> PreparedGram:
         """Prepare a matrix (n, p). Cost: 2 n² p flops, 16 n² bytes for a moment and 8 n² kept."""
         matrix = as_matrix(X, name=name)

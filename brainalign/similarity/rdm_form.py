@@ -104,6 +104,11 @@ class RsaForm:
         return False
 
     @property
+    def mirrored(self) -> bool:
+        """A permuted matrix serves all others."""
+        return True
+
+    @property
     def whitened(self) -> bool:
         """Whether the covariance between dissimilarities is taken out."""
         return self.compare.startswith("whitened")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from brainalign.errors import ResponseKindError, UndefinedError
 
-__all__ = ["PairForm", "RecomputedForm"]
+__all__ = ["PairForm", "RecomputedForm", "permuted_pairs"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -33,6 +33,11 @@ class PairForm(Protocol):
     @property
     def recomputed(self) -> bool:
         """Whether leaving out or permuting costs a full evaluation each time, so that fewer are affordable."""
+        ...
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether ``a`` and ``b`` can change places, and permuting ``b`` is what costs in `permuted`."""
         ...
 
     def prepare(self, X: Any, *, name: str = "X") -> Any:
@@ -68,6 +73,22 @@ class PairForm(Protocol):
         ...
 
 
+def permuted_pairs(
+    form: PairForm, many_a: Sequence[Any], many_b: Sequence[Any], permutations: IndexArray
+) -> list[FloatArray]:
+    """Return ``score(a, b[permutation])`` of all pairs and permutations, for each ``b`` an array (len(many_a), R).
+
+    Notes
+    -----
+    Permuting ``b`` is permuting ``a`` by the inverse, so a mirrored form permutes whichever side has fewer members.
+    """
+    if not form.mirrored or len(many_b) <= len(many_a):
+        return [form.permuted(many_a, b, permutations) for b in many_b]
+    inverse = np.argsort(permutations, axis=1)
+    by_a = np.stack([form.permuted(many_b, a, inverse) for a in many_a], axis=1)
+    return list(by_a)
+
+
 class RecomputedForm(ABC):
     """A measure without closed or batched forms: every resample and permutation is evaluated anew, and is exact.
 
@@ -85,6 +106,11 @@ class RecomputedForm(ABC):
     def recomputed(self) -> bool:
         """Every resample and permutation costs a full evaluation."""
         return True
+
+    @property
+    def mirrored(self) -> bool:
+        """Permuting costs an evaluation, whichever side is permuted."""
+        return False
 
     @abstractmethod
     def prepare(self, X: Any, *, name: str = "X") -> Any:
