@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy.typing as npt
 import torch
 from sklearn.utils.validation import validate_data
 
-from brainalign.arrays import as_matrix
+from brainalign.arrays import as_matrix, parse_memory
 from brainalign.encoding.bands import Bands, BandSolution, draw_weights, solve_bands
+from brainalign.encoding.budget import Budget, search_bytes
 from brainalign.encoding.encode import warn_at_edge
 from brainalign.encoding.fit import PREDICTABLE
 from brainalign.encoding.ridge import RidgeCV, detached
@@ -45,6 +47,9 @@ class BandedRidgeCV(RidgeCV):
     fit_intercept : bool
     seed : int
         Of the candidates and of the assignment to folds.
+    max_memory : int or str, optional
+        Bytes or "4GB": largest memory to allocate beyond the inputs. Targets are fitted in panels that are planned
+        before work starts; every panel decomposes all candidates anew.
 
     Attributes
     ----------
@@ -84,6 +89,7 @@ class BandedRidgeCV(RidgeCV):
         folds: Any = 5,
         fit_intercept: bool = True,
         seed: int = 0,
+        max_memory: int | str | None = None,
     ) -> None:
         self.spaces = spaces
         self.alphas = alphas
@@ -93,9 +99,13 @@ class BandedRidgeCV(RidgeCV):
         self.folds = folds
         self.fit_intercept = fit_intercept
         self.seed = seed
+        self.max_memory = max_memory
 
     def fit(self, X: Any, y: Any, groups: npt.ArrayLike | None = None) -> BandedRidgeCV:
-        """Fit to features (n, p) and targets (n,) or (n, v); arguments and errors as of `RidgeCV.fit`."""
+        """Fit to features (n, p) and targets (n,) or (n, v); arguments and errors as of `RidgeCV.fit`.
+
+        `brainalign.errors.InputError` also where ``max_memory`` is too small.
+        """
         grid = alpha_grid(self.alphas)
         check_selection(self.selection)
         features, targets = validate_data(
@@ -105,6 +115,8 @@ class BandedRidgeCV(RidgeCV):
             raise ShapeError(f"{len(features)} samples: the choice of alpha needs at least three rows.")
         columns = self._columns(features.shape[1])
         x, t = as_matrix(features), as_matrix(targets.reshape(len(targets), -1))
+        candidates = torch.as_tensor(check_weights(self.weights, len(columns), self.n_samples, self.seed))
+        panel, width = self._planned(x, t.shape[1], len(columns), len(grid))
         everything = torch.arange(len(x))
         bands = Bands.of(
             [x[:, index] for index in columns],
@@ -114,18 +126,46 @@ class BandedRidgeCV(RidgeCV):
             intercept=bool(self.fit_intercept),
             where="X",
         )
-        solution = solve_bands(
-            bands,
-            t.to(torch.promote_types(x.dtype, t.dtype)),
-            torch.as_tensor(check_weights(self.weights, len(columns), self.n_samples, self.seed)),
-            torch.as_tensor(grid),
-            selection=self.selection,
-            groups=None if groups is None else np.asarray(groups),
-            folds=self.folds,
-            seed=self.seed,
-        )
-        self._keep(x, columns, solution, grid, one=targets.ndim == 1)
+        fitted = _Fitted.empty(x, t.shape[1], len(columns))
+        for start in range(0, t.shape[1], panel):
+            at = slice(start, start + panel)
+            solution = solve_bands(
+                bands,
+                t[:, at].to(torch.promote_types(x.dtype, t.dtype)),
+                candidates,
+                torch.as_tensor(grid),
+                selection=self.selection,
+                groups=None if groups is None else np.asarray(groups),
+                folds=self.folds,
+                seed=self.seed,
+                width=width,
+            )
+            fitted.take(at, solution, x, columns, intercept=bool(self.fit_intercept))
+        self._keep(fitted, grid, one=targets.ndim == 1)
         return self
+
+    def _planned(self, x: torch.Tensor, v: int, spaces: int, n_alphas: int) -> tuple[int, int | None]:
+        """Number of targets in a panel and in a block; all of them, in blocks of 64 MB, without a limit."""
+        if self.max_memory is None:
+            return v, None
+        (n, p), size = x.shape, x.element_size()
+        side = min(n, p)
+        grams = 8 * n * n * spaces if n <= p else 8 * n * p
+        system = 12 * n * side
+        more, of_target = search_bytes(self.selection, n, side, n_alphas, system)
+        # the mixed problem, its decomposition, and the columns that coefficients are made of
+        workspace = 8 * (4 * side**2 + 3 * n * side + n * n * (n <= p)) + (32 * n * p if n > p else 2 * size * n * p)
+        panel_column = 8 * (4 * n + spaces + 8) + 2 * size * p
+        block_column = 8 * (2 * n + 3 * side + 2 * n_alphas) + of_target
+        budget = Budget(
+            parse_memory(self.max_memory),
+            grams + size * n * p,
+            (system + more,),
+            workspace,
+            panel_column,
+            block_column,
+        )
+        return budget.widths(v, v * (size * p + 8 * (spaces + 5)))
 
     def _columns(self, p: int) -> list[torch.Tensor]:
         labels = np.zeros(p, dtype=np.intp) if self.spaces is None else np.asarray(self.spaces)
@@ -134,18 +174,10 @@ class BandedRidgeCV(RidgeCV):
         self.spaces_, index = np.unique(labels, return_inverse=True)
         return [torch.as_tensor(np.flatnonzero(index == s)) for s in range(len(self.spaces_))]
 
-    def _keep(
-        self, x: torch.Tensor, columns: list[torch.Tensor], solution: BandSolution, grid: FloatArray, *, one: bool
-    ) -> None:
-        mean = x.double().mean(dim=0) if self.fit_intercept else torch.zeros(x.shape[1], dtype=torch.float64)
-        dual = solution.dual.to(x.dtype)
-        coef = torch.zeros(dual.shape[1], x.shape[1], dtype=x.dtype)
-        for index, weight in zip(columns, solution.gamma, strict=True):
-            coef[:, index] = (weight.to(x.dtype) * ((x[:, index] - mean[index].to(x.dtype)).T @ dual)).T
-        offset = (solution.mean - coef.double() @ mean).numpy()
-        choice, inner = solution.choice.numpy(), solution.inner_r2.numpy()
-        gamma = solution.gamma.T.contiguous().numpy()
-        self.coef_ = coef.numpy()[0] if one else coef.numpy()
+    def _keep(self, fitted: _Fitted, grid: FloatArray, *, one: bool) -> None:
+        coef, gamma = fitted.coef.numpy(), fitted.gamma.numpy()
+        offset, choice, inner = fitted.offset.numpy(), fitted.choice.numpy(), fitted.inner_r2.numpy()
+        self.coef_ = coef[0] if one else coef
         self.intercept_ = offset[0] if one else offset
         self.alpha_ = grid[choice][0] if one else grid[choice]
         self.gamma_ = gamma[0] if one else gamma
@@ -153,7 +185,44 @@ class BandedRidgeCV(RidgeCV):
         self.edge_share_ = share_at_edge(choice, len(grid), np.isfinite(inner))
         with np.errstate(invalid="ignore"):
             reliable = inner >= PREDICTABLE
-        warn_at_edge(share_at_edge(choice, len(grid), reliable, solution.low_end.numpy()), grid)
+        warn_at_edge(share_at_edge(choice, len(grid), reliable, fitted.low_end.numpy()), grid)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What is kept of all targets, filled in panel by panel: (v, p), (v, spaces), and (v,) each."""
+
+    coef: torch.Tensor
+    gamma: torch.Tensor
+    offset: torch.Tensor
+    choice: torch.Tensor
+    inner_r2: torch.Tensor
+    low_end: torch.Tensor
+
+    @classmethod
+    def empty(cls, x: torch.Tensor, v: int, spaces: int) -> _Fitted:
+        exact = {"dtype": torch.float64}
+        return cls(
+            torch.zeros(v, x.shape[1], dtype=x.dtype),
+            torch.empty(v, spaces, **exact),
+            torch.empty(v, **exact),
+            torch.empty(v, dtype=torch.int64),
+            torch.empty(v, **exact),
+            torch.empty(v, dtype=torch.bool),
+        )
+
+    def take(
+        self, at: slice, solution: BandSolution, x: torch.Tensor, columns: list[torch.Tensor], *, intercept: bool
+    ) -> None:
+        """Write the targets of a panel."""
+        mean = x.double().mean(dim=0) if intercept else torch.zeros(x.shape[1], dtype=torch.float64)
+        dual = solution.dual.to(x.dtype)
+        coef = self.coef[at]
+        for index, weight in zip(columns, solution.gamma, strict=True):
+            coef[:, index] = (weight.to(x.dtype) * ((x[:, index] - mean[index].to(x.dtype)).T @ dual)).T
+        self.offset[at] = solution.mean - coef.double() @ mean
+        self.gamma[at], self.choice[at] = solution.gamma.T, solution.choice
+        self.inner_r2[at], self.low_end[at] = solution.inner_r2, solution.low_end
 
 
 def check_weights(weights: npt.ArrayLike | None, n_spaces: int, n_samples: int, seed: int) -> FloatArray:

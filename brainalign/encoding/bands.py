@@ -159,6 +159,7 @@ def solve_bands(
     groups: npt.NDArray[Any] | None = None,
     folds: Any = 5,
     seed: int = 0,
+    width: int | None = None,
 ) -> BandSolution:
     """Choose weights and alpha for each target by cross-validation inside the training rows, and solve.
 
@@ -172,6 +173,8 @@ def solve_bands(
     alphas : (a,) float64
     selection, groups, folds, seed
         As of `AlphaSearch`.
+    width : int, optional
+        Targets at a time; default those of 64 MB.
 
     Notes
     -----
@@ -188,7 +191,7 @@ def solve_bands(
     gamma = torch.zeros(weights.shape[1], v, dtype=torch.float64, device=y.device)
     choice = torch.zeros(v, dtype=torch.long, device=y.device)
     low_end = torch.zeros(v, dtype=torch.bool, device=y.device)
-    width = max(16, BLOCK_BYTES // (8 * (4 * len(y) + 2 * len(alphas))))
+    width = width or max(16, BLOCK_BYTES // (8 * (4 * len(y) + 2 * len(alphas))))
     for weight in weights:
         system = bands.mixed(weight)
         search = AlphaSearch(system, alphas, selection, y.dtype, groups=groups, folds=folds, seed=seed)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from brainalign.encoding.inner_folds import MOST_SHAPES
 from brainalign.errors import InputError
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "search_bytes"]
 
 DEFAULT_PANEL_BYTES = 2**30
 BLOCK_BYTES = 48 * 2**20
@@ -104,3 +105,21 @@ class Budget:
         if block > ALIGNED:
             block -= block % ALIGNED
         return min(panel, n_targets), block
+
+
+def search_bytes(selection: str, n_train: int, d: int, n_alphas: int, system: int) -> tuple[int, int]:
+    """Bytes of the choice of alpha: beside one decomposition of ``system`` bytes, and of each target of a block.
+
+    Parameters
+    ----------
+    selection : {"gcv", "loo", "kfold"}
+    n_train, d : int
+        Shape of the basis.
+    """
+    if selection == "loo":
+        return 2 * system, 8 * (5 * n_train + d)
+    if selection == "kfold":
+        shapes = min(n_alphas, MOST_SHAPES)
+        # five inner folds: residuals at all alphas for a fifth of the rows, bases and hats of all
+        return 8 * n_train * d * (4 + shapes), 8 * (4 * n_train + (n_alphas + shapes) * (n_train // 5 + 1))
+    return 0, 0

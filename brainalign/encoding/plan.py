@@ -11,11 +11,10 @@ import torch
 
 from brainalign.arrays import as_matrix, parse_memory, to_numpy
 from brainalign.encoding.block import FoldSolver, Panel, SolvedBlock
-from brainalign.encoding.budget import Budget
+from brainalign.encoding.budget import Budget, search_bytes
 from brainalign.encoding.checks import PERMUTED_QUANTITIES, check_folds, check_permutations, check_quantities
 from brainalign.encoding.fit import EncodingFit
 from brainalign.encoding.folds import Folds, make_folds
-from brainalign.encoding.inner_folds import MOST_SHAPES
 from brainalign.encoding.reduction import check_reduce, project_sparsely
 from brainalign.encoding.selection import AlphaSearch, alpha_grid, check_selection, low_end_matters
 from brainalign.encoding.system import CHUNK_BYTES, RidgeSystem, decompose
@@ -272,22 +271,17 @@ class EncodingPlan:
             fixed = n * p * itemsize
         sides = [(len(train), len(test)) for train, test in self.folds]
         kept = p if self.reduce is None or self.reduce[0] == "srp" else self.reduce[1]
-        system = tuple(12 * (a + b) * min(a, kept) for a, b in sides)  # float64, and the copy in the type of products
+        # float64, and the copy in the type of products
+        bases = [(a, min(a, kept), 12 * (a + b) * min(a, kept)) for a, b in sides]
+        found = [search_bytes(self.selection, a, d, len(self.alphas), size) for a, d, size in bases]
+        system = tuple(size + more for (_, _, size), (more, _) in zip(bases, found, strict=True))
         n_train, n_test = max(sides)
         side = min(n_train, p)
         rows = n_train + n_test
         columns = 32 * rows * p if n_train > p else min(4 * CHUNK_BYTES, 32 * rows * p)  # four float64 copies
         workspace = columns + 8 * (4 * side**2 + 3 * rows * side)
         d = min(n_train, kept)
-        block = 8 * (n_train + 3 * d + 2 * len(self.alphas) + 4 * n_test)
-        if self.selection == "loo":
-            block += 8 * (5 * n_train + d)
-            system = tuple(3 * s for s in system)
-        elif self.selection == "kfold":
-            shapes = min(len(self.alphas), MOST_SHAPES)
-            # five inner folds: residuals at all alphas for a fifth of the rows, bases and hats of all
-            block += 8 * (4 * n_train + (len(self.alphas) + shapes) * (n_train // 5 + 1))
-            system = tuple(s + 8 * a * min(a, kept) * (4 + shapes) for s, (a, _) in zip(system, sides, strict=True))
+        block = 8 * (n_train + 3 * d + 2 * len(self.alphas) + 4 * n_test) + max(more for _, more in found)
         return Budget(self._limit, fixed, system, workspace, 8 * (n + 2), block)
 
 

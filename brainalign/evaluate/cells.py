@@ -14,6 +14,7 @@ from brainalign.errors import BrainalignError, InputError, ShapeError, Undefined
 from brainalign.evaluate.half_sampling import Spread
 from brainalign.metrics import Metric
 from brainalign.results.schema import SELECTED
+from brainalign.results.write import BLOCK_COLUMNS, PAIR_COLUMNS
 from brainalign.stats import Calibrated, Ceiling, Interval
 from brainalign.stats.best import EQUAL
 from brainalign.stats.permutation import calibrated
@@ -28,7 +29,8 @@ FloatArray = npt.NDArray[np.float64]
 class Cell:
     """A score of one layer, or of the layer chosen in the training folds, against one ROI of one subject.
 
-    ``left_out`` and ``bound_left_out`` hold the score and the ceiling's bound with each stimulus block left out.
+    ``left_out`` and ``bound_left_out`` hold the score and the ceiling's bound with each stimulus block left out,
+    ``together`` the score with each of ``pairs`` (k, 2) of blocks left out together.
     """
 
     subject: str
@@ -48,6 +50,8 @@ class Cell:
     choice: tuple[str, ...] | None = None
     reasons: tuple[str, ...] = field(default=())
     noise_free: Interval | None = None
+    pairs: npt.NDArray[np.intp] | None = None
+    together: FloatArray | None = None
 
     def with_spread(self, spread: Spread) -> Cell:
         """Return the cell with an interval from half-samples, and a noise-free value where one can be given."""
@@ -170,8 +174,12 @@ def _normalised_interval(
 
 
 def block_table(cells: Sequence[Cell], sizes: Sequence[int]) -> pd.DataFrame:
-    """Return the values with each block left out, one line a cell and block."""
+    """Return the values with each block left out, one line a cell and block.
+
+    Where some pairs of blocks are left out together, each block's ``partner`` and the value without both.
+    """
     parts = []
+    paired = any(cell.pairs is not None and len(cell.pairs) for cell in cells)
     for cell in cells:
         if not np.isfinite(cell.value):
             continue
@@ -186,11 +194,21 @@ def block_table(cells: Sequence[Cell], sizes: Sequence[int]) -> pd.DataFrame:
                     "n_left_out": np.asarray(sizes),
                     "value": cell.left_out,
                     "normalised": np.full(len(sizes), np.nan) if normalised is None else normalised,
+                    **(_partners(cell, len(sizes)) if paired else {}),
                 }
             )
         )
-    columns = ["subject", "roi", "layer", "block", "n_left_out", "value", "normalised"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*BLOCK_COLUMNS])
+
+
+def _partners(cell: Cell, n_blocks: int) -> dict[str, Any]:
+    """Columns of the pairs of blocks: a block is the first of at most one pair."""
+    partner = pd.array([pd.NA] * n_blocks, dtype="Int64")
+    together = np.full(n_blocks, np.nan)
+    if cell.pairs is not None and cell.together is not None:
+        partner[cell.pairs[:, 0]] = cell.pairs[:, 1]
+        together[cell.pairs[:, 0]] = cell.together
+    return dict(zip(PAIR_COLUMNS, (partner, together), strict=True))
 
 
 def leaves_undefined(error: BrainalignError) -> bool:

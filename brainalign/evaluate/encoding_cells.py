@@ -301,9 +301,18 @@ def _cell(
     sizes = [len(block) for block in panel.blocks]
     calibrated, reasons = calibrate_or_reason(value, null, None)
     alone, together = left_out[: len(sizes)], left_out[len(sizes) :]
-    interval = interval_or_none(value, alone, sizes, panel.n, panel.benchmark.level, panel.block_pairs, together)
+    pairs = panel.block_pairs
+    interval = interval_or_none(value, alone, sizes, panel.n, panel.benchmark.level, pairs, together)
     return Cell(
-        **about, value=value, left_out=alone, interval=interval, null=calibrated, choice=choice, reasons=reasons
+        **about,
+        value=value,
+        left_out=alone,
+        interval=interval,
+        null=calibrated,
+        choice=choice,
+        reasons=reasons,
+        pairs=pairs,
+        together=together,
     )
 
 

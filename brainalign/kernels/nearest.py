@@ -23,7 +23,7 @@ SMALL = 4096
 
 
 def nearest(
-    cloud: Cloud, k: int, *, rows: torch.Tensor | None = None, distances: bool = True
+    cloud: Cloud, k: int, *, rows: torch.Tensor | None = None, distances: bool = True, ordered: bool = True
 ) -> tuple[torch.Tensor | None, torch.Tensor]:
     """Find the ``k`` nearest other points of each row, ordered by distance, then by index.
 
@@ -37,6 +37,9 @@ def nearest(
         Only for these rows; default all.
     distances : bool
         Whether distances are wanted; without them only rows with near ties are looked at more closely.
+    ordered : bool
+        Whether the order of the neighbours matters; if it does not, and distances are not wanted, only rows with a near
+        tie between the last neighbour and the next point are looked at more closely.
 
     Returns
     -------
@@ -56,6 +59,7 @@ def nearest(
         wanted,
         torch.empty((len(wanted), k), dtype=torch.float64, device=device) if distances else None,
         torch.empty((len(wanted), k), dtype=torch.int64, device=device),
+        ordered,
     )
     m = min(k + SPARE, n - 1)
     left = torch.arange(len(wanted), device=device)
@@ -75,6 +79,7 @@ class _Answer:
     rows: torch.Tensor
     distance: torch.Tensor | None
     index: torch.Tensor
+    ordered: bool
 
     def settle(self, places: torch.Tensor, screened: Screened) -> torch.Tensor:
         """Write what a screen decides for these places; return the places that it leaves open.
@@ -87,7 +92,8 @@ class _Answer:
         width = (values <= values[:, k - 1 : k] + slack).sum(1)
         decided = (width < m) | (m == n - 1)
         if self.distance is None:
-            plain = decided & (values[:, 1 : k + 1] - values[:, : min(k, m - 1)] > slack).all(1)
+            first = 0 if self.ordered else max(0, min(k, m - 1) - 1)
+            plain = decided & (values[:, first + 1 : k + 1] - values[:, first : min(k, m - 1)] > slack).all(1)
             self.index[places[plain]] = candidates[plain, :k]
             close = decided & ~plain
         else:

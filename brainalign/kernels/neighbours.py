@@ -107,11 +107,14 @@ def neighbour_graph(X: Any, *, k: int, metric: str = "euclidean") -> Neighbours:
     return Neighbours(to_numpy(cloud.reported(distance)), to_numpy(index), points, metric)
 
 
-def neighbour_lists(X: Any, *, k: int, metric: str = "euclidean") -> IndexArray:
-    """Return the indices of `neighbour_graph` alone, shape (n, k), for less work; parameters and errors as there."""
+def neighbour_lists(X: Any, *, k: int, metric: str = "euclidean", ordered: bool = True) -> IndexArray:
+    """Return the indices of `neighbour_graph` alone, shape (n, k), for less work; parameters and errors as there.
+
+    With ``ordered=False`` the neighbours of a point are the same but stand in any order, for less work still.
+    """
     points = as_matrix(X, name="X")
     check_k(k, len(points))
-    return to_numpy(_with_equals(make_cloud(points, metric), k, distances=False)[1])
+    return to_numpy(_with_equals(make_cloud(points, metric), k, distances=False, ordered=ordered)[1])
 
 
 def neighbours_of(X: Any, rows: npt.ArrayLike, *, k: int, metric: str = "euclidean") -> IndexArray:
@@ -133,7 +136,9 @@ def check_k(k: int, n: int | None = None) -> None:
         raise ShapeError(f"{n} points have {n - 1} neighbours each; k={k} needs at least {k + 1} points.")
 
 
-def _with_equals(cloud: Cloud, k: int, *, distances: bool) -> tuple[torch.Tensor | None, torch.Tensor]:
+def _with_equals(
+    cloud: Cloud, k: int, *, distances: bool, ordered: bool = True
+) -> tuple[torch.Tensor | None, torch.Tensor]:
     """Find neighbours among distinct points, then let every point stand for its equals.
 
     k distinct neighbours and their equals always hold the k nearest, because ties go by the first row of each set.
@@ -141,7 +146,7 @@ def _with_equals(cloud: Cloud, k: int, *, distances: bool) -> tuple[torch.Tensor
     first, member = distinct(cloud)
     n = len(cloud)
     if len(first) == n:
-        return nearest(cloud, k, distances=distances)
+        return nearest(cloud, k, distances=distances, ordered=ordered)
     k_distinct = min(k, len(first) - 1)
     device = cloud.points.device
     if k_distinct:

@@ -7,6 +7,7 @@ import math
 import torch
 
 from brainalign.kernels.cloud import CHUNK_BYTES, PASS_BYTES, Cloud, row_chunks
+from brainalign.kernels.shortlist import Shortlist
 
 __all__ = ["Screened", "error_bound", "row_screen", "symmetric_screen"]
 
@@ -64,17 +65,17 @@ def symmetric_screen(cloud: Cloud, m: int) -> Screened:
     block = max(2 * m, min(1024, max(256, CHUNK_BYTES // (4 * n))))
     values = left @ right[:block].T
     values.fill_diagonal_(math.inf)
-    best = _Shortlist(values, m)
+    best = Shortlist(values, m)
     for start in range(0, n, block):
         stop = min(start + block, n)
-        if start == 0:
-            best.offer(values[stop:], row=stop, column=0, swap=True)
-            continue
-        values = left[start:stop] @ right[start:].T
-        values.fill_diagonal_(math.inf)
-        best.offer(values, row=start, column=start)
-        if stop < n:
-            best.offer(values[:, stop - start :], row=start, column=stop, swap=True)
+        if start > 0:
+            values = left[start:stop] @ right[start:].T
+            values.fill_diagonal_(math.inf)
+            best.offer(values, row=start, column=start)
+            if stop < n:
+                best.offer(values, row=start, column=start, swap=stop)
+        elif stop < n:
+            best.offer(values[stop:], row=stop, column=0, swap=0)
     return best.result()
 
 
@@ -89,75 +90,3 @@ def _augmented(cloud: Cloud) -> Screened:
     left[:, p] = right[:, p + 1] = (cloud.norm * scale) ** 2
     left[:, p + 1] = right[:, p] = 1
     return left, right
-
-
-class _Shortlist:
-    """The ``m`` smallest values of each row seen so far; newcomers wait until there are many, then all are merged."""
-
-    def __init__(self, values: torch.Tensor, m: int) -> None:
-        found = torch.topk(values, m, dim=1, largest=False)
-        self.values, self.index = found.values, found.indices
-        self.bound = self.values.amax(1)
-        self.waiting: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        self.n_waiting = 0
-
-    def offer(self, values: torch.Tensor, *, row: int, column: int, swap: bool = False) -> None:
-        """Offer a block of values whose corner is (row, column): to its rows, or with ``swap`` to its columns."""
-        if swap:
-            bound = self.bound[column : column + values.shape[1]][None, :]
-        else:
-            bound = self.bound[row : row + values.shape[0]][:, None]
-        hits = _nonzero(values <= bound)
-        i, j = hits // values.shape[1], hits % values.shape[1]
-        found = values[i, j]
-        owner, other = (j + column, i + row) if swap else (i + row, j + column)
-        self.waiting.append((owner, other, found))
-        self.n_waiting += len(found)
-        if self.n_waiting > self.values.numel():
-            self._merge()
-
-    def _merge(self) -> None:
-        owner, other, value = (torch.cat(parts) for parts in zip(*self.waiting, strict=True))
-        self.waiting, self.n_waiting = [], 0
-        owner, order = torch.sort(owner)
-        other, value = other[order], value[order]
-        count = torch.bincount(owner, minlength=len(self.values))
-        place = torch.arange(len(owner), device=owner.device) - (count.cumsum(0) - count)[owner]
-        m = self.values.shape[1]
-        # rounds of at most m newcomers a row, so that one crowded row cannot widen the table of all
-        for turn in range(int(count.max()) // m + 1 if len(owner) else 0):
-            rows = torch.nonzero(count > turn * m)[:, 0]
-            if not len(rows):
-                break
-            now = torch.nonzero((place >= turn * m) & (place < (turn + 1) * m))[:, 0]
-            self._merge_round(rows, owner[now], place[now] - turn * m, other[now], value[now])
-        self.bound = self.values.amax(1)
-
-    def _merge_round(
-        self, rows: torch.Tensor, owner: torch.Tensor, place: torch.Tensor, other: torch.Tensor, value: torch.Tensor
-    ) -> None:
-        m, width = self.values.shape[1], int(place.max()) + 1
-        position = torch.empty(len(self.values), dtype=torch.int64, device=rows.device)
-        position[rows] = torch.arange(len(rows), device=rows.device)
-        values = torch.full((len(rows), m + width), math.inf, device=rows.device)
-        index = torch.zeros((len(rows), m + width), dtype=torch.int64, device=rows.device)
-        values[:, :m], index[:, :m] = self.values[rows], self.index[rows]
-        values[position[owner], m + place] = value
-        index[position[owner], m + place] = other
-        found = torch.topk(values, m, dim=1, largest=False)
-        self.values[rows], self.index[rows] = found.values, index.gather(1, found.indices)
-
-    def result(self) -> Screened:
-        """Return values (n, m), ascending, and indices."""
-        if self.n_waiting:
-            self._merge()
-        values, order = torch.sort(self.values, dim=1)
-        return values, self.index.gather(1, order)
-
-
-def _nonzero(mask: torch.Tensor) -> torch.Tensor:
-    """Flat positions of the true elements; on a CPU NumPy finds them four times as fast as torch."""
-    flat = mask.reshape(-1)
-    if mask.device.type == "cpu":
-        return torch.from_numpy(flat.numpy().nonzero()[0])
-    return torch.nonzero(flat)[:, 0]

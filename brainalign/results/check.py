@@ -14,7 +14,7 @@ from brainalign.results.paths import TRUSTS, result_path, trust_of
 from brainalign.results.properties import FOLDER, property_path, read_property
 from brainalign.results.read import read_result
 from brainalign.results.schema import FileHash, Result
-from brainalign.results.write import BLOCK_COLUMNS, NEUROID_COLUMNS
+from brainalign.results.write import BLOCK_COLUMNS, NEUROID_COLUMNS, PAIR_COLUMNS
 
 __all__ = ["ResultProblem", "check_results"]
 
@@ -116,8 +116,9 @@ def _table(path: Path, file: FileHash, columns: tuple[str, ...], result: Result)
     except Exception as error:  # pyarrow fails with nearly any error on damaged metadata
         yield f"is no parquet table: {error}"
         return
-    if list(table.columns) != list(columns):
-        yield f"has the columns {list(table.columns)}; expected {list(columns)}"
+    found = list(table.columns)
+    if found != list(columns) and not (columns == BLOCK_COLUMNS and found == [*columns, *PAIR_COLUMNS]):
+        yield f"has the columns {found}; expected {list(columns)}"
         return
     cells = set(table[["subject", "roi", "layer"]].itertuples(index=False, name=None))
     strange = cells - {row.key for row in result.rows}

@@ -133,7 +133,11 @@ def refuse_conflict(path: Path, given: Result) -> None:
 
 
 def read_blocks(path: str | Path) -> pd.DataFrame:
-    """Return the values with each stimulus block left out (columns: ``BLOCK_COLUMNS`` of the writer)."""
+    """Return the values with each stimulus block left out (columns: ``BLOCK_COLUMNS`` of the writer).
+
+    Scores of fitted models also have ``partner``, a block that was left out together with the row's block in a second
+    pass, and ``together``, the value without both: null where there was none. Older files have neither.
+    """
     result = read_result(path)
     return _table(Path(path), None if result.files is None else result.files.blocks.name)
 

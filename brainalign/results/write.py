@@ -29,9 +29,19 @@ except ImportError:  # pragma: no cover - Windows
 else:
     _FLOCK = True
 
-__all__ = ["BLOCK_COLUMNS", "NEUROID_COLUMNS", "exclusive", "parquet_bytes", "replace_file", "write_result"]
+__all__ = [
+    "BLOCK_COLUMNS",
+    "NEUROID_COLUMNS",
+    "PAIR_COLUMNS",
+    "exclusive",
+    "parquet_bytes",
+    "replace_file",
+    "write_result",
+]
 
 BLOCK_COLUMNS = ("subject", "roi", "layer", "block", "n_left_out", "value", "normalised")
+PAIR_COLUMNS = ("partner", "together")
+"""In tables of blocks of cross-validated scores: the block that is also left out, and the value without both."""
 NEUROID_COLUMNS = ("subject", "roi", "layer", "neuroid", "r", "r2", "alpha", "ceiling")
 
 
@@ -45,7 +55,8 @@ def write_result(root: str | Path, result: Result, blocks: pd.DataFrame, neuroid
     result : Result
         Without ``files``, which are filled in here.
     blocks : DataFrame
-        Columns subject, roi, layer, block, n_left_out, value, normalised. NaN is written as null.
+        Columns subject, roi, layer, block, n_left_out, value, normalised; and, where pairs of blocks were left out
+        together, partner and together. NaN is written as null.
     neuroids : DataFrame, optional
         For encoding: columns subject, roi, layer, neuroid, r, r2, alpha, ceiling.
 
@@ -65,7 +76,8 @@ def write_result(root: str | Path, result: Result, blocks: pd.DataFrame, neuroid
     """
     if not result.rows:
         raise ResultFormatError("a result has at least one row")
-    tables = {"blocks": _checked(blocks, BLOCK_COLUMNS, result, "blocks")}
+    paired = PAIR_COLUMNS if set(PAIR_COLUMNS) <= set(blocks.columns) else ()
+    tables = {"blocks": _checked(blocks, (*BLOCK_COLUMNS, *paired), result, "blocks")}
     if neuroids is not None:
         tables["neuroids"] = _checked(neuroids, NEUROID_COLUMNS, result, "neuroids")
     path = result_path(Path(root), result)
@@ -100,8 +112,9 @@ def _checked(table: pd.DataFrame, columns: tuple[str, ...], result: Result, name
         raise ResultFormatError(f"the table of {name} lacks the columns {missing}; it has {list(table.columns)}")
     table = table[[*columns]].reset_index(drop=True)
     numbers = table.select_dtypes("number")
-    if np.isinf(numbers.to_numpy(dtype=float)).any():
-        column = next(c for c in numbers.columns if np.isinf(numbers[c].to_numpy(dtype=float)).any())
+    infinite = [c for c in numbers.columns if np.isinf(numbers[c].to_numpy(dtype=float, na_value=np.nan)).any()]
+    if infinite:
+        column = infinite[0]
         raise ResultFormatError(f"the table of {name} holds inf in {column!r}; undefined is NaN, written as null")
     keys = {row.key for row in result.rows}
     found = table[["subject", "roi", "layer"]].drop_duplicates().itertuples(index=False, name=None)

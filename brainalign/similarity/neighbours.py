@@ -71,7 +71,7 @@ def mutual_knn(X: Any, Y: Any, *, k: int = 10, metric: str = "cosine") -> float:
     0.75
     """
     x, y = as_pair(X, Y)
-    a, b = (neighbour_lists(matrix, k=k, metric=metric) for matrix in (x, y))
+    a, b = (neighbour_lists(matrix, k=k, metric=metric, ordered=False) for matrix in (x, y))
     return float(common_neighbours(a, b).mean()) / k
 
 

@@ -2,6 +2,7 @@
 
 from brainalign.stats.relations import Relation
 from brainalign.studies.accuracy import Accuracy, accuracy_differences, measure_accuracy
+from brainalign.studies.agreement import measure_agreement, measure_table
 from brainalign.studies.brain_curves import BrainCurves, brain_curves
 from brainalign.studies.contrasts import Contrast, contrast
 from brainalign.studies.convergence import ModelAlignment, Triangle, model_alignment, triangle
@@ -20,6 +21,8 @@ __all__ = [
     "contrast",
     "judge",
     "measure_accuracy",
+    "measure_agreement",
+    "measure_table",
     "model_alignment",
     "relate",
     "relate_all",

@@ -1,7 +1,11 @@
 """Banded ridge: the same as ridge on scaled columns, weights chosen by cross-validation."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import Ridge
 
 from brainalign.encoding import BandedRidgeCV, RidgeCV
@@ -114,3 +118,54 @@ def test_unusable_arguments_are_refused():
     X[:, spaces == 1] = 2.0
     with pytest.raises(UndefinedError, match="X, feature space 1"):
         BandedRidgeCV(spaces=spaces).fit(X, Y)
+
+
+@pytest.mark.parametrize("selection", ["gcv", "loo", "kfold"])
+@pytest.mark.parametrize("shape", [(60, 20), (40, 70)], ids=["primal", "dual"])
+def test_panels_inside_the_budget_change_nothing(selection, shape):
+    rng = np.random.default_rng(3)
+    n, p = shape
+    X, Y = rng.standard_normal(shape), rng.standard_normal((n, 3000))
+    options = {"spaces": np.arange(p) % 2, "n_samples": 4, "selection": selection}
+    free = BandedRidgeCV(**options).fit(X, Y)
+    model = BandedRidgeCV(**options, max_memory="6MB")
+    panel, _ = model._planned(torch.as_tensor(X), 3000, 2, 19)
+    assert panel < 3000
+    model.fit(X, Y)
+    for name in ("coef_", "intercept_", "alpha_", "gamma_", "inner_r2_"):
+        np.testing.assert_allclose(getattr(model, name), getattr(free, name), rtol=1e-7, atol=1e-10)
+
+
+def test_a_budget_that_is_too_small_is_refused_before_work_starts():
+    X = np.random.default_rng(0).standard_normal((50, 200))
+    with pytest.raises(InputError, match=r"max_memory of 0\.1 MB is too small"):
+        BandedRidgeCV(spaces=np.arange(200) % 2, max_memory=100_000).fit(X, X[:, :3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(1200, 400), (600, 1500)], ids=["primal", "dual"])
+@pytest.mark.parametrize("selection", ["gcv", "loo", "kfold"])
+def test_measured_memory_stays_under_the_limit(selection, shape):
+    """In a process of its own: the peak of the resident set beyond what was there before."""
+    command = [sys.executable, "-c", MEASURE, selection, *map(str, shape)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    grown, limit = map(int, done.stdout.split())
+    assert grown < limit
+
+
+MEASURE = """
+import resource, sys, warnings
+import numpy as np, torch
+from brainalign.encoding import BandedRidgeCV
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
+selection, n, p = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+X = np.random.default_rng(0).standard_normal((n, p), dtype="f4")
+Y = np.random.default_rng(1).standard_normal((n, 12_000), dtype="f4")
+options = dict(spaces=np.arange(p) % 2, n_samples=2, selection=selection, alphas=np.logspace(0, 5, 6))
+BandedRidgeCV(spaces=np.arange(50) % 2, n_samples=2, selection=selection).fit(X[:100, :50], Y[:100, :300])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+limit = 400_000_000
+BandedRidgeCV(**options, max_memory=limit).fit(X, Y)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, limit)
+"""

@@ -14,8 +14,9 @@ from brainalign.errors import ChoiceError, ResponseKindError, ResultConflictErro
 from brainalign.evaluate import Results
 from brainalign.evaluate.panels import load_panels
 from brainalign.metrics import METRICS
-from brainalign.results import read_blocks, read_neuroids
+from brainalign.results import read_blocks, read_neuroids, read_result
 from brainalign.stats import jackknife_se, make_blocks
+from brainalign.stats.spread import Spread
 from brainalign.store import Store
 from brainalign.testing.toy import MODEL, make_toy_rdms, make_toy_store
 
@@ -131,6 +132,32 @@ def test_intervals_of_encoding_count_what_stimuli_do_together_once(scored: tuple
     assert np.sqrt(0.5) - 1e-9 <= min(narrower)
     assert max(narrower) <= 1 + 1e-9
     assert np.mean(narrower) < 0.95
+
+
+def test_the_interval_of_encoding_comes_again_from_its_blocks(scored: tuple) -> None:
+    files = [file for file in scored[0].files if file.name.startswith("encoding.ridge")]
+    assert files
+    for file in files:
+        blocks = read_blocks(file)
+        for row in read_result(file).rows:
+            some = rows(blocks, subject=row.subject, roi=row.roi, layer=row.layer)
+            with_partner = some.dropna(subset="partner")
+            assert len(with_partner) >= 10
+            spread = Spread.of_blocks(
+                row.value,
+                some["value"],
+                some["n_left_out"],
+                row.n_stimuli,
+                pairs=with_partner[["block", "partner"]].to_numpy(dtype=np.intp),
+                pairs_left_out=with_partner["together"],
+            )
+            found = spread.interval(row.level)
+            assert (found.low, found.high) == pytest.approx((row.low, row.high), rel=1e-12)
+
+
+def test_scores_that_fit_nothing_name_no_partners(scored: tuple) -> None:
+    file = next(file for file in scored[0].files if file.name.startswith("cka"))
+    assert "partner" not in read_blocks(file).columns
 
 
 def test_neuroids_are_kept(scored: tuple) -> None:

@@ -49,6 +49,16 @@ def test_equals_all_distances_in_order(name, small, monkeypatch):
         np.testing.assert_array_equal(neighbour_lists(X, k=k), index)
 
 
+@pytest.mark.parametrize("small", [stages.SMALL, 0], ids=["float64 rows", "float32 blocks"])
+@pytest.mark.parametrize("name", clouds())
+def test_neighbours_in_any_order_are_the_same(name, small, monkeypatch):
+    monkeypatch.setattr(stages, "SMALL", small)
+    X = clouds()[name]
+    for k in (1, 6, len(X) - 1):
+        found = neighbour_lists(X, k=k, ordered=False)
+        np.testing.assert_array_equal(np.sort(found, axis=1), np.sort(all_distances(X, k)[1], axis=1))
+
+
 @pytest.mark.parametrize("scale", [2.0**600, 2.0**-600])
 def test_scale_neither_overflows_nor_vanishes(scale):
     X = np.random.default_rng(1).normal(size=(50, 4))
