@@ -29,7 +29,11 @@ class LeaderboardFiles(NamedTuple):
 
 
 def build_leaderboard(
-    results_root: str | os.PathLike[str], out: str | os.PathLike[str], *, title: str | None = None
+    results_root: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    processes: int = 1,
 ) -> LeaderboardFiles:
     """Build a leaderboard from result files alone.
 
@@ -42,6 +46,9 @@ def build_leaderboard(
         is missing. Each file is replaced whole.
     title : str, optional
         Heading of the page; default "Alignment with visual cortex".
+    processes : int
+        At most so many read files at the same time, where there are hundreds. A script that asks for more than one
+        keeps its own work under ``if __name__ == "__main__"``, as for all of Python's fresh processes.
 
     Returns
     -------
@@ -51,7 +58,7 @@ def build_leaderboard(
     Raises
     ------
     ResultError
-        No result files below ``results_root``.
+        No result files below ``results_root``, or a reading process died.
     ResultFormatError
         A result file that the schema refuses, or two equally trusted results of one cell.
 
@@ -64,7 +71,7 @@ def build_leaderboard(
     give the same files.
     Cost: one read of every file, and n_models^2 n_blocks sums for each section.
     """
-    tables = [make_table(section) for section in collect(Path(results_root))]
+    tables = [make_table(section) for section in collect(Path(results_root), processes=processes)]
     heading = title or "Alignment with visual cortex"
     frame = tidy(tables)
     parquet = io.BytesIO()

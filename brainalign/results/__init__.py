@@ -16,7 +16,7 @@ from brainalign.results.properties import (
     write_property,
 )
 from brainalign.results.provenance import environment, provenance
-from brainalign.results.read import find_result, iter_results, read_blocks, read_neuroids, read_result
+from brainalign.results.read import find_result, iter_results, read_blocks, read_neuroids, read_result, result_files
 from brainalign.results.schema import SCHEMA, BenchmarkInput, DataInput, EmbeddingInput, Files, MetricInput, Result, Row
 from brainalign.results.write import write_result
 
@@ -47,6 +47,7 @@ __all__ = [
     "read_neuroids",
     "read_property",
     "read_result",
+    "result_files",
     "result_path",
     "trust_of",
     "write_property",
