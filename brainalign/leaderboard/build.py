@@ -12,6 +12,7 @@ from brainalign.leaderboard.collect import collect
 from brainalign.leaderboard.curves import collect_properties
 from brainalign.leaderboard.export import tidy, to_json
 from brainalign.leaderboard.page import render
+from brainalign.leaderboard.surfaces import collect_maps
 from brainalign.leaderboard.table import make_table
 
 __all__ = ["LeaderboardFiles", "build_leaderboard"]
@@ -87,9 +88,8 @@ def build_leaderboard(
     csv = _replace(folder / "leaderboard.csv", frame.to_csv(index=False, lineterminator="\n").encode())
     table = _replace(folder / "leaderboard.parquet", parquet.getvalue())
     records = _replace(folder / "leaderboard.json", to_json(frame, heading).encode())
-    html = _replace(
-        folder / "leaderboard.html", render(tables, heading, collect_properties(Path(results_root))).encode()
-    )
+    page = render(tables, heading, collect_properties(Path(results_root)), collect_maps(Path(results_root)))
+    html = _replace(folder / "leaderboard.html", page.encode())
     return LeaderboardFiles(html, csv, table, records, badge, pictures)
 
 
