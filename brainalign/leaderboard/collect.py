@@ -6,7 +6,7 @@ import contextlib
 import gc
 import multiprocessing
 import signal
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -92,7 +92,7 @@ def collect(root: Path, *, processes: int = 1) -> list[Section]:
     sections: list[Section] = []
     paths = result_files(root)
     number = min(processes, 1 + len(paths) // _FILES_OF_A_PROCESS)
-    with contextlib.closing(_entries(paths) if number == 1 else _entries_of_several(paths, number)) as entries:
+    with _no_cycles(), contextlib.closing(_entries(paths, number)) as entries:
         for entry in entries:
             _add(_section_for(sections, entry), entry)
     if not sections:
@@ -104,19 +104,23 @@ def _entry(path: Path) -> Entry:
     return summarise(path, read_result(path))
 
 
-def _entries(paths: Sequence[Path]) -> Generator[Entry]:
-    """Summarise results one by one."""
+@contextlib.contextmanager
+def _no_cycles() -> Iterator[None]:
+    """Stop looking for cycles: nothing read here forms one, and every pass would walk all that was read before."""
     collecting = gc.isenabled()
-    gc.disable()  # nothing read here forms a cycle, and every pass would walk all that was read before
+    gc.disable()
     try:
-        yield from map(_entry, paths)
+        yield
     finally:
         if collecting:
             gc.enable()
 
 
-def _entries_of_several(paths: Sequence[Path], processes: int) -> Generator[Entry]:
-    """Summarise results in fresh processes, in order; the first that is refused raises here."""
+def _entries(paths: Sequence[Path], processes: int) -> Generator[Entry]:
+    """Summarise results in order, in fresh processes if there are several; the first that is refused raises here."""
+    if processes == 1:
+        yield from map(_entry, paths)
+        return
     fresh = multiprocessing.get_context("spawn")  # a copy of this process would inherit locks of its threads
     try:
         with ProcessPoolExecutor(processes, fresh, _begin) as pool:

@@ -6,6 +6,7 @@ from brainalign.studies.brain_curves import BrainCurves, brain_curves
 from brainalign.studies.contrasts import Contrast, contrast
 from brainalign.studies.convergence import ModelAlignment, Triangle, model_alignment, triangle
 from brainalign.studies.relations import Judged, judge, relate, relate_all
+from brainalign.studies.response_curves import RegionCurves, response_curves
 
 __all__ = [
     "Accuracy",
@@ -13,6 +14,7 @@ __all__ = [
     "Contrast",
     "Judged",
     "ModelAlignment",
+    "RegionCurves",
     "Relation",
     "Triangle",
     "accuracy_differences",
@@ -23,5 +25,6 @@ __all__ = [
     "model_alignment",
     "relate",
     "relate_all",
+    "response_curves",
     "triangle",
 ]
