@@ -129,11 +129,11 @@ def _of_noise(source: str, layer: list[str] | None, **options: Any) -> Reply:
     found = response_curves(source, layer=layer[0] if layer else None, **options)
     dimension, structure, spectra = [], [], []
     for one in found:
-        name = {"subject": one.subject, "roi": one.roi}
+        name: dict[str, Any] = {"subject": one.subject, "roi": one.roi}
         dimension += [name | row for row in plain(one.curves.dimension)]
         structure += [name | row for row in plain(one.curves.structure)]
         law = one.spectrum
-        fitted = {} if law is None else {"exponent": law.exponent, "in_sample": law.in_sample, "fit": law.fit}
+        fitted: dict[str, Any] = {} if law is None else {"exponent": law.exponent, "in_sample": law.in_sample, "fit": law.fit}
         spectra.append({**name, "exponent": None, **fitted, "reason": one.no_spectrum})
     columns = ["subject", "roi", "of", "repeats", "scale", "dimension", "low", "high"]
     text: list[str | Grid] = [Grid.of(dimension, columns)]
