@@ -79,10 +79,14 @@ def _extras() -> list[Check]:
     return checks
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _cores() -> Check:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = os.environ.get("OMP_NUM_THREADS")
-    return Check("cores", "fine", f"{cores}" + (f", OMP_NUM_THREADS={threads}" if threads else ""))
+    return Check("cores", "fine", f"{cores()}" + (f", OMP_NUM_THREADS={threads}" if threads else ""))
 
 
 def _memory() -> Check:

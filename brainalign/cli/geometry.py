@@ -19,7 +19,8 @@ def register(app: typer.Typer) -> None:
         example="brainalign geometry features.npy\n"
         "brainalign geometry efficientnet-lite0 --stimuli macaque-v4 --property 'dimension.local.mle.k50' --json\n"
         "brainalign geometry efficientnet-lite0 --stimuli macaque-v4 --property dimension.curve.mle --results DIR\n"
-        "brainalign geometry macaque-v4 --roi V4 --repeats 1",
+        "brainalign geometry macaque-v4 --roi V4 --repeats 1\n"
+        "brainalign geometry macaque-v4 --noise --control efficientnet-lite0 --layer 'blocks.10*'",
     )(geometry)
 
 
@@ -57,6 +58,15 @@ def geometry(
     min_ncsnr: Annotated[
         float | None, typer.Option("--min-ncsnr", min=0, help="Only neuroids with at least this signal to noise.")
     ] = None,
+    noise: Annotated[
+        bool,
+        typer.Option("--noise", help="Of responses: curves at 1, 2, 3 repeats, of their noise, and without it."),
+    ] = False,
+    control: Annotated[
+        str | None,
+        typer.Option("--control", metavar="MODEL@REV", help="With --noise: a model given the noise; name its --layer."),
+    ] = None,
+    structure: Annotated[bool, typer.Option("--structure", help="With --noise: structure over scales, too.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of those draws.")] = 0,
     results: Annotated[
         Path | None, typer.Option("--results", metavar="DIR", help="Keep the properties as result files below it.")
@@ -64,8 +74,15 @@ def geometry(
 ) -> Reply:
     """Measure dimension, change over scales, and spectrum.
 
-    One row for each layer or ROI, property and scale, with its standard error where there is one.
+    One row for each layer or ROI, property and scale, with its standard error where there is one. Noise adds dimensions
+    to responses: --noise says how many, with what is left of the curve without it.
     """
+    if noise:
+        _refuse({"--stimuli": stimuli, "--property": property_, "--repeats": repeats, "--results": results}, "with")
+        where = {"variant": variant, "min_ncsnr": min_ncsnr, "n_stimuli": n_stimuli, "store": store}
+        chosen = {"subjects": subject or None, "rois": roi or None, "model": control}
+        return _of_noise(source, layer, structure=structure, seed=seed, **where, **chosen)
+    _refuse({"--control": control, "--structure": structure or None}, "without")
     from brainalign.studies.geometry import measure_geometry
 
     found = measure_geometry(
@@ -96,3 +113,31 @@ def geometry(
               for name, n in dropped.items()]  # fmt: skip
     files = [f"property file: {path}" for path in found.files]
     return Reply(rows, [*text, *reasons, *copies, *files])
+
+
+def _refuse(given: dict[str, Any], how: str) -> None:
+    named = [name for name, value in given.items() if value]
+    if named:
+        raise typer.BadParameter(f"{how} --noise there is no {', '.join(named)}", param_hint="--noise")
+
+
+def _of_noise(source: str, layer: list[str] | None, **options: Any) -> Reply:
+    from brainalign.studies import response_curves
+
+    if layer and (options["model"] is None or len(layer) > 1):
+        raise typer.BadParameter("with --noise one --layer names that of --control", param_hint="--layer")
+    found = response_curves(source, layer=layer[0] if layer else None, **options)
+    dimension, structure, spectra = [], [], []
+    for one in found:
+        name: dict[str, Any] = {"subject": one.subject, "roi": one.roi}
+        dimension += [name | row for row in plain(one.curves.dimension)]
+        structure += [name | row for row in plain(one.curves.structure)]
+        law = one.spectrum
+        fitted: dict[str, Any] = {} if law is None else {"exponent": law.exponent, "in_sample": law.in_sample, "fit": law.fit}
+        spectra.append({**name, "exponent": None, **fitted, "reason": one.no_spectrum})
+    columns = ["subject", "roi", "of", "repeats", "scale", "dimension", "low", "high"]
+    text: list[str | Grid] = [Grid.of(dimension, columns)]
+    text += [Grid.of(structure, ["subject", "roi", "of", "repeats", "scale", "distance", "error"])] if structure else []
+    notes = {f"{one.subject} {one.roi}": one.curves.notes for one in found}
+    text += [one.sentence() for one in found] + [f"{name}: {'; '.join(said)}" for name, said in notes.items()]
+    return Reply({"dimension": dimension, "structure": structure, "spectra": spectra, "notes": notes}, text)

@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
         app,
         "contrast",
         example="brainalign contrast brainalign-results --y encoding.ridge.r --factor pretrained --match n_parameters\n"
-        "brainalign contrast models.csv --y r --factor data --level 1k --level 22k --match architecture",
+        "brainalign contrast models.csv --y r --factor data --level 1k --level 22k --match size --group family",
     )(contrast)
 
 
@@ -130,6 +130,7 @@ def contrast(
         list[str] | None,
         typer.Option("--level", metavar="VALUE", help="Two values of the factor, the second less the first."),
     ] = None,
+    group: _Group = None,
     roi: _Roi = None,
     subject: Subjects = None,
     benchmark: _Benchmark = None,
@@ -139,7 +140,8 @@ def contrast(
 ) -> Reply:
     """Compare a score between two kinds of matched models.
 
-    Mean difference over pairs of models that agree in all that is matched, with its interval and exact p.
+    Mean difference over pairs of models that agree in all that is matched, with its interval and exact p; with families
+    over these, as whole ones could have been the other way round, and beside it with every pair on its own.
     """
     from brainalign.studies.command import contrast_source
 
@@ -149,6 +151,7 @@ def contrast(
         factor=factor,
         match=match,
         levels=level or None,
+        group=group,
         rois=roi or None,
         subjects=subject or None,
         benchmark=benchmark,

@@ -225,12 +225,18 @@ def leaderboard(
         Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Folder for the page and the tables.")
     ] = Path("brainalign-leaderboard"),
     title: Annotated[str | None, typer.Option("--title", help="Title of the page.")] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", min=1, help="At most so many read files. Default: cores, up to 4.")
+    ] = None,
 ) -> Reply:
     """Build a leaderboard from result files.
 
     One self-contained HTML page, CSV, parquet, JSON and badges.
     """
+    from brainalign.cli.doctor import cores
     from brainalign.leaderboard import build_leaderboard
 
-    paths = build_leaderboard(results if folder is None else folder, out, title=title)
+    paths = build_leaderboard(
+        results if folder is None else folder, out, title=title, processes=processes or min(4, cores())
+    )
     return Reply(paths, [str(path) for path in paths])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainalign.errors import ChoiceError, ResponseKindError, ResultConflictError, near_names
-from brainalign.results import Result, read_neuroids, read_result
+from brainalign.errors import ChoiceError, ResponseKindError, ResultConflictError, UndefinedError, near_names
+from brainalign.results import MapSource, Result, SurfaceMap, read_neuroids, read_result
 from brainalign.store import Store
 
-__all__ = ["FORMS", "QUANTITIES", "write_maps"]
+__all__ = ["FORMS", "QUANTITIES", "map_on_surface", "write_maps"]
 
 FORMS = ("nifti", "gifti", "mgh", "fsaverage5")
 QUANTITIES = ("r", "r2", "alpha", "ceiling")
@@ -73,23 +74,88 @@ def write_maps(
     Nothing is resampled: a volume of a subject becomes a surface by the transforms of its dataset only, and NSD's
     affine, which only centres the grid, is written as it is.
     """
-    for name, given, choices in (("to", to, FORMS), ("quantity", quantity, QUANTITIES)):
-        if given not in choices:
-            raise ChoiceError(f"{name}={given!r} is not known.{near_names(given, choices)}")
-    read, table = read_result(result), read_neuroids(result)
+    _known("to", to, FORMS)
+    _known("quantity", quantity, QUANTITIES)
+    head = read_result(result)
+    shown, of_subject = _values(head, result, store, layer, subjects)
+    paths = []
+    for name, responses, rows in of_subject:
+        stem = Path(folder) / quote(f"{name}.{head.metric.id}.{shown}.{quantity}", safe="")
+        paths += _write(responses, rows, quantity, to, stem)
+    return paths
+
+
+def map_on_surface(
+    result: str | Path,
+    store: Store,
+    *,
+    quantity: str = "r",
+    layer: str | None = None,
+    subjects: list[str] | None = None,
+) -> SurfaceMap:
+    """Put the values of neuroids on fsaverage5, mean over the subjects that have a value at a vertex.
+
+    Parameters and errors as of `write_maps`; nothing is written.
+    """
+    _known("quantity", quantity, QUANTITIES)
+    head = read_result(result)
+    total, number = np.zeros((2, FSAVERAGE5)), np.zeros((2, FSAVERAGE5))
+    shown, of_subject = _values(head, result, store, layer, subjects)
+    names = []
+    for name, responses, rows in of_subject:
+        names.append(name)
+        for i, (_, surface, space) in enumerate(_sides(responses, rows, quantity, name)):
+            values = _coarser(surface, space, name)
+            held = np.isfinite(values)
+            total[i, held] += values[held]
+            number[i] += held
+    left, right = (
+        [float(f"{t / n:.5g}") if n else None for t, n in zip(of, counts, strict=True)]
+        for of, counts in zip(total.tolist(), number.tolist(), strict=True)
+    )
+    if not number.any():
+        raise UndefinedError(f"{result}: no vertex of fsaverage5 has a value of {quantity}.")
+    assert head.files is not None and head.files.neuroids is not None  # read above
+    return SurfaceMap(
+        source=MapSource(
+            model=head.embedding.model,
+            revision=head.embedding.revision,
+            benchmark=f"{head.benchmark.id}.v{head.benchmark.version}",
+            metric=f"{head.metric.id}.v{head.metric.version}",
+            neuroids_sha256=head.files.neuroids.sha256,
+        ),
+        space="fsaverage5",
+        quantity=quantity,
+        layer=shown,
+        subjects=names,
+        left=left,
+        right=right,
+        simulated=head.simulated,
+        provenance=head.provenance,
+    )
+
+
+def _known(name: str, given: str, choices: Sequence[str]) -> None:
+    if given not in choices:
+        raise ChoiceError(f"{name}={given!r} is not known.{near_names(given, choices)}")
+
+
+def _values(
+    head: Result, result: str | Path, store: Store, layer: str | None, subjects: list[str] | None
+) -> tuple[str, Iterator[tuple[str, Any, pd.DataFrame]]]:
+    """Return the layer, and for each subject its name, the responses, and the rows of its neuroids."""
+    table = read_neuroids(result)
     if table is None:
         raise ResponseKindError(f"{result} has no values of single neuroids; only encoding results have a map.")
     names = sorted(set(table["subject"]))
     for name in subjects or ():
         if name not in names:
             raise ChoiceError(f"{result} has no subject {name!r}.{near_names(name, names)}")
-    shown = _layer(read, table, layer)
-    paths = []
-    for name in subjects or names:
-        rows = table[(table["subject"] == name) & (table["layer"] == shown)].drop_duplicates("neuroid")
-        stem = Path(folder) / quote(f"{name}.{read.metric.id}.{shown}.{quantity}", safe="")
-        paths += _write(_responses(read, store, name), rows, quantity, to, stem)
-    return paths
+    shown = _layer(head, table, layer)
+    rows = dict(iter(table[table["layer"] == shown].groupby("subject")))
+    return shown, (
+        (name, _responses(head, store, name), rows[name].drop_duplicates("neuroid")) for name in subjects or names
+    )
 
 
 def _layer(result: Result, table: pd.DataFrame, layer: str | None) -> str:
@@ -125,29 +191,41 @@ def _write(responses: Any, rows: pd.DataFrame, quantity: str, to: str, stem: Pat
         path = stem.with_name(f"{stem.name}.nii.gz")
         _NIBABEL.save(_NIBABEL.Nifti1Image(volume, np.array(attrs["affine"])), path)
         return [path]
-    if not {"vertex", "hemisphere"} <= set(responses.variables) or "shape" not in attrs:
-        raise ResponseKindError(
-            f"{stem.name}: these responses lie on no surface; take --to nifti. A volume is brought to a surface by the "
-            "transforms of its dataset, never by its affine."
-        )
     paths = []
-    for side, size in zip(("lh", "rh"), attrs["shape"], strict=True):
-        here = responses["hemisphere"].values[at] == side
-        surface = np.full(size, np.nan, dtype=np.float32)
-        surface[responses["vertex"].values[at][here]] = values[here]
-        space = str(attrs.get("space") or attrs.get("surface"))
+    for side, surface, space in _sides(responses, rows, quantity, stem.name):
         paths.append(_write_surface(surface, to, stem.with_name(f"{side}.{stem.name}"), side, space))
     return paths
 
 
+def _sides(responses: Any, rows: pd.DataFrame, quantity: str, name: str) -> Iterator[tuple[str, FloatArray, str]]:
+    """Yield each hemisphere with the values on its surface (n_vertices,) and the name of that."""
+    attrs = responses.attrs
+    if not {"vertex", "hemisphere"} <= set(responses.variables) or "shape" not in attrs:
+        raise ResponseKindError(
+            f"{name}: these responses lie on no surface; take --to nifti. A volume is brought to a surface by the "
+            "transforms of its dataset, never by its affine."
+        )
+    at, values = rows["neuroid"].to_numpy(), rows[quantity].to_numpy(dtype=np.float32)
+    for side, size in zip(("lh", "rh"), attrs["shape"], strict=True):
+        here = responses["hemisphere"].values[at] == side
+        surface = np.full(size, np.nan, dtype=np.float32)
+        surface[responses["vertex"].values[at][here]] = values[here]
+        yield side, surface, str(attrs.get("space") or attrs.get("surface"))
+
+
+def _coarser(surface: FloatArray, space: str, name: str) -> FloatArray:
+    """Return the vertices of fsaverage5: those of each icosahedron come first in the next finer one."""
+    if space != "fsaverage" or len(surface) != FSAVERAGE:
+        raise ResponseKindError(
+            f"{name}: fsaverage5 is a part of fsaverage with {FSAVERAGE} vertices a hemisphere; these responses lie on "
+            f"{space} with {len(surface)}."
+        )
+    return surface[:FSAVERAGE5]
+
+
 def _write_surface(surface: FloatArray, to: str, stem: Path, side: str, space: str) -> Path:
     if to == "fsaverage5":
-        if space != "fsaverage" or len(surface) != FSAVERAGE:
-            raise ResponseKindError(
-                f"{stem.name}: fsaverage5 is a part of fsaverage with {FSAVERAGE} vertices a hemisphere; these "
-                f"responses lie on {space} with {len(surface)}."
-            )
-        surface = surface[:FSAVERAGE5]  # the vertices of each icosahedron come first in the next finer one
+        surface = _coarser(surface, space, stem.name)
     if to == "mgh":
         path = stem.with_name(f"{stem.name}.mgh")
         _NIBABEL.save(_NIBABEL.MGHImage(surface.reshape(-1, 1, 1), np.eye(4)), path)

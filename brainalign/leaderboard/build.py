@@ -12,6 +12,7 @@ from brainalign.leaderboard.collect import collect
 from brainalign.leaderboard.curves import collect_properties
 from brainalign.leaderboard.export import tidy, to_json
 from brainalign.leaderboard.page import render
+from brainalign.leaderboard.surfaces import collect_maps
 from brainalign.leaderboard.table import make_table
 
 __all__ = ["LeaderboardFiles", "build_leaderboard"]
@@ -29,7 +30,11 @@ class LeaderboardFiles(NamedTuple):
 
 
 def build_leaderboard(
-    results_root: str | os.PathLike[str], out: str | os.PathLike[str], *, title: str | None = None
+    results_root: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    processes: int = 1,
 ) -> LeaderboardFiles:
     """Build a leaderboard from result files alone.
 
@@ -42,6 +47,9 @@ def build_leaderboard(
         is missing. Each file is replaced whole.
     title : str, optional
         Heading of the page; default "Alignment with visual cortex".
+    processes : int
+        At most so many read files at the same time, where there are hundreds. A script that asks for more than one
+        keeps its own work under ``if __name__ == "__main__"``, as for all of Python's fresh processes.
 
     Returns
     -------
@@ -51,7 +59,7 @@ def build_leaderboard(
     Raises
     ------
     ResultError
-        No result files below ``results_root``.
+        No result files below ``results_root``, or a reading process died.
     ResultFormatError
         A result file that the schema refuses, or two equally trusted results of one cell.
 
@@ -64,7 +72,7 @@ def build_leaderboard(
     give the same files.
     Cost: one read of every file, and n_models^2 n_blocks sums for each section.
     """
-    tables = [make_table(section) for section in collect(Path(results_root))]
+    tables = [make_table(section) for section in collect(Path(results_root), processes=processes)]
     heading = title or "Alignment with visual cortex"
     frame = tidy(tables)
     parquet = io.BytesIO()
@@ -80,9 +88,8 @@ def build_leaderboard(
     csv = _replace(folder / "leaderboard.csv", frame.to_csv(index=False, lineterminator="\n").encode())
     table = _replace(folder / "leaderboard.parquet", parquet.getvalue())
     records = _replace(folder / "leaderboard.json", to_json(frame, heading).encode())
-    html = _replace(
-        folder / "leaderboard.html", render(tables, heading, collect_properties(Path(results_root))).encode()
-    )
+    page = render(tables, heading, collect_properties(Path(results_root)), collect_maps(Path(results_root)))
+    html = _replace(folder / "leaderboard.html", page.encode())
     return LeaderboardFiles(html, csv, table, records, badge, pictures)
 
 

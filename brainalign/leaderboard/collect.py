@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from collections.abc import Iterator
+import multiprocessing
+import signal
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from brainalign.errors import ResultError, ResultFormatError
 from brainalign.leaderboard.reading import Entry, summarise
-from brainalign.results import Result, iter_results
+from brainalign.results import Result, read_result, result_files
 
 __all__ = ["MetricKey", "Model", "Section", "collect"]
 
 MetricKey = tuple[str, int]
+_FILES_OF_A_PROCESS = 100  # what is gained over them pays for starting one
 
 
 @dataclass
@@ -60,16 +66,22 @@ class Section:
         return any(model.simulated for model in self.models.values())
 
 
-def collect(root: Path) -> list[Section]:
+def collect(root: Path, *, processes: int = 1) -> list[Section]:
     """Read every result file below ``root`` and sort them into sections.
 
     Two results share a section if id, version and hash of the benchmark agree and the data of no subject differ. Of
     two results of the same cell the one from committed code counts and the other is listed in ``superseded``.
 
+    Parameters
+    ----------
+    root : path
+    processes : int
+        At most so many read at the same time, one for each hundred files.
+
     Raises
     ------
     ResultError
-        No result file below ``root``.
+        No result file below ``root``, or a reading process died.
     ResultFormatError
         A file that the schema refuses, a changed table of blocks, or two equally trusted results of one cell.
 
@@ -78,23 +90,49 @@ def collect(root: Path) -> list[Section]:
     Cost: one read of every file; what is kept of a result does not grow with its subjects and layers.
     """
     sections: list[Section] = []
-    for entry in _entries(root):
-        _add(_section_for(sections, entry), entry)
+    paths = result_files(root)
+    number = min(processes, 1 + len(paths) // _FILES_OF_A_PROCESS)
+    with _no_cycles(), contextlib.closing(_entries(paths, number)) as entries:
+        for entry in entries:
+            _add(_section_for(sections, entry), entry)
     if not sections:
         raise ResultError(f"no result files below {str(root)!r}; give the folder that the scores were written to.")
     return sorted(sections, key=lambda s: (s.simulated, s.benchmark, s.version, s.sha256, sorted(s.data.items())))
 
 
-def _entries(root: Path) -> Iterator[Entry]:
-    """Summarise results one by one, in order of their paths."""
+def _entry(path: Path) -> Entry:
+    return summarise(path, read_result(path))
+
+
+@contextlib.contextmanager
+def _no_cycles() -> Iterator[None]:
+    """Stop looking for cycles: nothing read here forms one, and every pass would walk all that was read before."""
     collecting = gc.isenabled()
-    gc.disable()  # nothing read here forms a cycle, and every pass would walk all that was read before
+    gc.disable()
     try:
-        for path, result in iter_results(root):
-            yield summarise(path, result)
+        yield
     finally:
         if collecting:
             gc.enable()
+
+
+def _entries(paths: Sequence[Path], processes: int) -> Generator[Entry]:
+    """Summarise results in order, in fresh processes if there are several; the first that is refused raises here."""
+    if processes == 1:
+        yield from map(_entry, paths)
+        return
+    fresh = multiprocessing.get_context("spawn")  # a copy of this process would inherit locks of its threads
+    try:
+        with ProcessPoolExecutor(processes, fresh, _begin) as pool:
+            yield from pool.map(_entry, paths, chunksize=16)
+    except BrokenProcessPool as error:
+        raise ResultError("a reading process died, perhaps for lack of memory; read in one process.") from error
+
+
+def _begin() -> None:
+    """In a reading process: Ctrl-C is for the one that asked."""
+    gc.disable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _data_of(result: Result) -> dict[tuple[str, str], str]:

@@ -13,6 +13,7 @@ from brainalign.leaderboard.export import numbers_of, text_or_none, whole_or_non
 from brainalign.leaderboard.paired import paired_values
 from brainalign.leaderboard.pool import Pooled
 from brainalign.leaderboard.scores import Score, missing
+from brainalign.leaderboard.surfaces import Maps, surfaces
 from brainalign.leaderboard.table import Column, Line, Table
 
 __all__ = ["count", "document", "section_name"]
@@ -24,13 +25,13 @@ GEOMETRY_LIMIT = 2_000_000
 _SHOWN = tuple(name for name in Score.__dataclass_fields__ if name != "se")
 
 
-def document(tables: Sequence[Table], title: str, properties: Properties) -> dict[str, Any]:
+def document(tables: Sequence[Table], title: str, properties: Properties, maps: Maps) -> dict[str, Any]:
     """Return the content of the page as plain JSON.
 
     ``cells`` of a column hold, for each field of a score, one value that all models share or a list of one a model;
     what is absent is null, and a normalised value that is absent is the value over its ceiling. ``pool`` holds values
     that many places share. ``geometry`` holds the properties of a model, by ``model@revision``; curves over scales are
-    left out once they have `GEOMETRY_LIMIT` characters together.
+    left out once they have `GEOMETRY_LIMIT` characters together. ``surfaces`` is as of `surfaces`, null without maps.
     """
     pool = Pool()
     budget = [PAIRED_LIMIT]
@@ -38,7 +39,8 @@ def document(tables: Sequence[Table], title: str, properties: Properties) -> dic
     keys = [name if names[:i].count(name) == 0 else f"{name}~{names[:i].count(name)}" for i, name in enumerate(names)]
     sections = [_section(table, key, pool, budget, properties) for table, key in zip(tables, keys, strict=True)]
     geometry = _geometry(tables, properties, pool)
-    return {"title": title, "sections": sections, "geometry": geometry, "pool": pool.values}
+    drawn = surfaces(tables, keys, maps)
+    return {"title": title, "sections": sections, "geometry": geometry, "surfaces": drawn, "pool": pool.values}
 
 
 def _geometry(tables: Sequence[Table], properties: Properties, pool: Pool) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from typing import Any
 from brainalign import __version__
 from brainalign.leaderboard.curves import Properties
 from brainalign.leaderboard.document import count, document, section_name
+from brainalign.leaderboard.surfaces import Maps
 from brainalign.leaderboard.table import Line, Table
+from brainalign.plots.surface_page import surface_script
 
 __all__ = ["embedded_json", "render"]
 
@@ -20,8 +22,8 @@ __all__ = ["embedded_json", "render"]
 SCRIPTS = ("dom.js", "numbers.js", "drawings.js", "board.js", "views.js", "panels.js", "main.js")
 
 
-def render(tables: Sequence[Table], title: str, properties: Properties | None = None) -> str:
-    """Return the page, with the properties of models where they were measured.
+def render(tables: Sequence[Table], title: str, properties: Properties | None = None, maps: Maps | None = None) -> str:
+    """Return the page, with the properties of models where they were measured, and their maps where they were made.
 
     Every text that comes from a result reaches the page as data: as JSON in which no ``<`` is left, which the script
     turns into text nodes, or escaped.
@@ -32,9 +34,9 @@ def render(tables: Sequence[Table], title: str, properties: Properties | None = 
         "lede": escape(_lede(tables)),
         "banner": _banner(tables),
         "static": "\n".join(_static(table) for table in tables),
-        "data": embedded_json(document(tables, title, properties or {})),
+        "data": embedded_json(document(tables, title, properties or {}, maps or {})),
         "css": _asset("page.css"),
-        "js": "\n".join(_asset(name) for name in SCRIPTS),
+        "js": "\n".join([surface_script(), *(_asset(name) for name in SCRIPTS)]),
     }
     # one pass, so that nothing that was inserted is taken for a placeholder
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))

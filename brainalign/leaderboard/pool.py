@@ -12,28 +12,53 @@ from scipy import special
 
 from brainalign.stats.resampling import jackknife_se
 
-__all__ = ["Blocks", "Cell", "Design", "Estimate", "Estimates", "Part", "Pooled", "combine", "pool", "satterthwaite"]
+__all__ = [
+    "Blocks",
+    "Cell",
+    "Design",
+    "Estimate",
+    "Estimates",
+    "Part",
+    "Pooled",
+    "combine",
+    "design_of",
+    "pool",
+    "satterthwaite",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
-    """A score with each stimulus block left out.
+class Design:
+    """How stimuli are cut into blocks: ``sizes`` (n_blocks,), ``n`` stimuli; made by `design_of`.
 
-    ``ids`` (n_blocks,) names of the blocks, ``sizes`` (n_blocks,) stimuli in each, ``values`` (n_blocks,) the score
-    without it, ``n`` the number of stimuli.
+    Cells with the same ``key`` have the same blocks, so that their errors may be correlated.
     """
 
-    ids: npt.NDArray[np.int64]
+    key: bytes
     sizes: FloatArray
-    values: FloatArray
     n: int
 
-    @property
-    def stratum(self) -> bytes:
-        """Cells of one stratum have the same blocks, so that their errors may be correlated."""
-        return self.n.to_bytes(8, "big") + self.ids.tobytes() + self.sizes.tobytes()
+
+def design_of(ids: npt.NDArray[np.int64], sizes: FloatArray, n: int) -> Design:
+    """Return the design of blocks with these names (n_blocks,) and sizes (n_blocks,), of n stimuli in all."""
+    return _design(n.to_bytes(8, "big") + ids.tobytes() + sizes.tobytes())
+
+
+@lru_cache(maxsize=64)
+def _design(key: bytes) -> Design:
+    """One copy of each design: thousands of results share a few."""
+    half = (len(key) - 8) // 2
+    return Design(key, np.frombuffer(key[8 + half :], dtype=np.float64), int.from_bytes(key[:8], "big"))
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """A score with each stimulus block of a design left out: ``values`` (n_blocks,)."""
+
+    design: Design
+    values: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,21 +97,6 @@ class Estimates:
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
-    """How the stimuli of a stratum are cut into blocks: ``sizes`` (n_blocks,), ``n`` stimuli."""
-
-    sizes: FloatArray
-    n: int
-
-
-@lru_cache(maxsize=64)
-def _design(stratum: bytes) -> tuple[bytes, Design]:
-    """One copy of the design of each stratum, and of its key: thousands of results share a few."""
-    half = (len(stratum) - 8) // 2
-    return stratum, Design(np.frombuffer(stratum[8 + half :], dtype=np.float64), int.from_bytes(stratum[:8], "big"))
-
-
-@dataclass(frozen=True, eq=False)
 class Part:
     """What one stratum adds to a mean: its weighted score and that with each block left out (n_blocks,)."""
 
@@ -107,20 +117,20 @@ class Pooled:
 class _Stratum:
     """Cells with the same blocks: positions (n_members,), leave-block-out values (n_members, n_blocks)."""
 
-    key: bytes
     design: Design
     members: npt.NDArray[np.intp]
     values: FloatArray
 
 
 def _strata(cells: Sequence[Cell]) -> list[_Stratum]:
-    groups: dict[bytes, tuple[list[int], list[FloatArray]]] = {}
+    groups: dict[bytes, tuple[Design, list[int], list[FloatArray]]] = {}
     for position, cell in enumerate(cells):
         if cell.blocks is not None:
-            members, values = groups.setdefault(cell.blocks.stratum, ([], []))
+            design = cell.blocks.design
+            _, members, values = groups.setdefault(design.key, (design, [], []))
             members.append(position)
             values.append(cell.blocks.values)
-    return [_Stratum(*_design(key), np.array(m, dtype=np.intp), np.stack(v)) for key, (m, v) in groups.items()]
+    return [_Stratum(design, np.array(m, dtype=np.intp), np.array(v)) for design, m, v in groups.values()]
 
 
 def pool(cells: Sequence[Cell], weights: npt.ArrayLike, levels: npt.ArrayLike = 0.95) -> tuple[Estimates, list[Pooled]]:
@@ -166,7 +176,7 @@ def pool(cells: Sequence[Cell], weights: npt.ArrayLike, levels: npt.ArrayLike = 
         variances.append(variance * size)
         freedoms.append(len(sizes) - 1)
         for m in np.flatnonzero((weight != 0).any(axis=1)):
-            parts[m][stratum.key] = stratum.design, Part(float(of_stratum[m]), left_out[m])
+            parts[m][stratum.design.key] = stratum.design, Part(float(of_stratum[m]), left_out[m])
     bare = np.array([cell.blocks is None for cell in cells])
     unpaired = _unpaired(w[:, bare], own[bare])
     variances.append(unpaired)

@@ -6,7 +6,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from brainalign.errors import ResultError, ResultFormatError
-from brainalign.leaderboard.pool import Blocks, Pooled
+from brainalign.leaderboard.pool import Blocks, Pooled, design_of
 from brainalign.leaderboard.scores import Score, Scored, pool_scores
 from brainalign.results import Result, Row, trust_of
 from brainalign.results.schema import SELECTED
@@ -83,26 +84,28 @@ def summarise(path: Path, result: Result) -> Entry:
     selected = [row for row in result.rows if row.layer == SELECTED]
     known = [row for row in selected if row.value is not None]
     blocks = _read_blocks(path, result) if known else {}
-    scored = sorted(
-        (Scored(row, blocks.get((row.roi, row.subject))) for row in known), key=lambda s: (s.row.roi, s.row.subject)
-    )
     rows: dict[str, list[Row]] = {}
     for row in selected:
         rows.setdefault(row.roi, []).append(row)
-    subjects: dict[str, tuple[str, ...]] = dict.fromkeys(rows, ())
-    subjects |= {roi: tuple(s.row.subject for s in of) for roi, of in groupby(scored, key=lambda s: s.row.roi)}
-    having = [roi for roi in rows if subjects[roi]]
-    found = pool_scores(scored, region_weights([s.row.roi for s in scored], having)) if scored else []
+    of_roi: dict[str, list[Scored]] = {roi: [] for roi in rows}
+    for row in sorted(known, key=attrgetter("subject")):
+        of_roi[row.roi].append(Scored(row, blocks.get((row.roi, row.subject))))
+    subjects = {roi: tuple(s.row.subject for s in scored) for roi, scored in of_roi.items()}
+    having = sorted(roi for roi in rows if subjects[roi])
+    counts = [len(subjects[roi]) for roi in having]
+    found = pool_scores([s for roi in having for s in of_roi[roi]], region_weights(counts)) if known else []
     scores = dict(zip(having, found[:-1], strict=True)) if found else {}
     regions = {roi: _region(of, subjects[roi], scores.get(roi)) for roi, of in rows.items()}
     header = result.model_copy(update={"rows": []})
     return Entry(path, header, regions, found[-1] if found else None, _layer_means(result.rows, subjects))
 
 
-def region_weights(of_cell: Sequence[str], rois: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Weights of the mean of each region, and in the last row of all: regions count the same, and subjects within."""
-    each = np.array([[name == roi for name in of_cell] for roi in rois], dtype=np.float64)
-    each /= each.sum(axis=1, keepdims=True)
+def region_weights(counts: Sequence[int]) -> npt.NDArray[np.float64]:
+    """Weights of the mean of each region, and in the last row of all: regions count the same, and subjects within.
+
+    ``counts`` (n_regions,) says how many subjects each region has, whose cells lie region by region.
+    """
+    each = np.repeat(np.diag(1 / np.asarray(counts, dtype=np.float64)), counts, axis=1)
     return np.vstack([each, each.mean(axis=0)])
 
 
@@ -171,9 +174,8 @@ def _read_blocks(path: Path, result: Result) -> dict[tuple[str, str], Blocks]:
         if end - start > 1 and finite[i]:
             part = slice(start, end)
             # the blocks partition the stimuli, so their sizes add up to all of them
-            found[roi_names[rois[start]], subject_names[subjects[start]]] = Blocks(
-                ids[part], sizes[part], values[part], int(totals[i])
-            )
+            design = design_of(ids[part], sizes[part], int(totals[i]))
+            found[roi_names[rois[start]], subject_names[subjects[start]]] = Blocks(design, values[part])
     return found
 
 

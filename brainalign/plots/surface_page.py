@@ -19,7 +19,12 @@ from brainalign.errors import UndefinedError
 from brainalign.plots.brain import Mesh, mesh_of, value_range
 from brainalign.plots.style import SEQUENTIAL
 
-__all__ = ["surface_page"]
+__all__ = ["surface_page", "surface_script"]
+
+
+def surface_script() -> str:
+    """Return the script that draws surfaces, for pages that hold their own data."""
+    return files("brainalign.plots").joinpath("site", "surface.js").read_text(encoding="utf-8")
 
 
 def surface_page(
@@ -81,6 +86,7 @@ def surface_page(
         "mark": '<p class="mark">SIMULATED data</p>' if simulated else "",
         "summary": escape(f"{label} of {len(known):,} vertices: {ends}.".replace("-", "−")),
         "data": json.dumps(data, separators=(",", ":")),
+        "js": surface_script(),
     }
     page = files("brainalign.plots").joinpath("site", "surface.html").read_text(encoding="utf-8")
     out = Path(path)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -14,9 +15,12 @@ from brainalign.results.paths import TRUSTS, result_path, trust_of
 from brainalign.results.properties import FOLDER, property_path, read_property
 from brainalign.results.read import read_result
 from brainalign.results.schema import FileHash, Result
+from brainalign.results.surface_maps import MAPS, read_surface_map, surface_map_path
 from brainalign.results.write import BLOCK_COLUMNS, NEUROID_COLUMNS, PAIR_COLUMNS
 
 __all__ = ["ResultProblem", "check_results"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ def check_results(root: str | Path) -> list[ResultProblem]:
 
     Looked at: the schema; whether a file lies where its content says (model, revision, benchmark, metric, and the
     folder of trust against provenance and the simulated flag); the hashes, columns and cells of its tables; files
-    that no result names; schema and place of the files of properties.
+    that no result names; schema and place of the files of properties, and of maps with the results that they are of.
 
     Parameters
     ----------
@@ -50,6 +54,7 @@ def check_results(root: str | Path) -> list[ResultProblem]:
     root = Path(root)
     problems: list[ResultProblem] = []
     named: set[Path] = set()
+    neuroids: set[str] = set()
     present = sorted(p for trust in TRUSTS for p in (root / trust).rglob("*") if p.is_file())
     for path in (p for p in present if p.suffix == ".json"):
         named.add(path)
@@ -68,7 +73,10 @@ def check_results(root: str | Path) -> list[ResultProblem]:
                 beside = path.with_name(file.name)
                 named.add(beside)
                 problems += [ResultProblem(beside, text) for text in _table(beside, file, columns, result)]
+        if result.files.neuroids is not None:
+            neuroids.add(result.files.neuroids.sha256)
     problems += _property_problems(root)
+    problems += _map_problems(root, neuroids)
     for path in present:
         if path not in named:
             what = "a file of an interrupted write" if path.suffix == ".tmp" else "no result names this file"
@@ -78,18 +86,35 @@ def check_results(root: str | Path) -> list[ResultProblem]:
 
 def _property_problems(root: Path) -> Iterator[ResultProblem]:
     """Schema and place of the files of properties, and whatever else lies among them."""
-    for path in sorted(p for p in (root / FOLDER).rglob("*") if p.is_file()):
+    for path, result in _documents(root / FOLDER, read_property):
+        if isinstance(result, str):
+            yield ResultProblem(path, result)
+        elif path != (expected := property_path(root, result)):
+            yield ResultProblem(path, f"its content belongs at {expected.relative_to(root)}")
+
+
+def _map_problems(root: Path, neuroids: set[str]) -> Iterator[ResultProblem]:
+    """Schema and place of the maps, and whether the values that they were made of are those of a result here."""
+    for path, found in _documents(root / MAPS, read_surface_map):
+        if isinstance(found, str):
+            yield ResultProblem(path, found)
+            continue
+        if path != (expected := surface_map_path(root, found)):
+            yield ResultProblem(path, f"its content belongs at {expected.relative_to(root)}")
+        if found.source.neuroids_sha256 not in neuroids:
+            yield ResultProblem(path, "no result here has the values of neuroids that it was made of")
+
+
+def _documents(folder: Path, read: Callable[[Path], T]) -> Iterator[tuple[Path, T | str]]:
+    """Every file below a folder with its content, or with what is wrong with it."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         if path.suffix != ".json":
-            yield ResultProblem(path, "a file of an interrupted write" if path.suffix == ".tmp" else "no result")
+            yield path, "a file of an interrupted write" if path.suffix == ".tmp" else "no result"
             continue
         try:
-            result = read_property(path)
+            yield path, read(path)
         except ResultError as error:
-            yield ResultProblem(path, str(error).removeprefix(f"{path}: "))
-            continue
-        expected = property_path(root, result)
-        if path != expected:
-            yield ResultProblem(path, f"its content belongs at {expected.relative_to(root)}")
+            yield path, str(error).removeprefix(f"{path}: ")
 
 
 def _placed(root: Path, path: Path, result: Result) -> Iterator[str]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from brainalign.errors import ResultError
 from brainalign.results.schema import Result
 
-__all__ = ["TRUSTS", "component", "result_path", "trust_of"]
+__all__ = ["TRUSTS", "component", "result_path", "root_of", "trust_of"]
 
 TRUSTS = ("clean", "dirty", "simulated")
 
@@ -42,6 +42,17 @@ def result_path(root: Path, result: Result, *, trust: str | None = None) -> Path
     folder = root / trust / component(embedding.model) / component(embedding.revision)
     folder /= component(f"{benchmark.id}.v{benchmark.version}")
     return folder / f"{component(f'{metric.id}.v{metric.version}')}.json"
+
+
+def root_of(path: Path, result: Result) -> Path:
+    """Return the root of the results that a file lies below; ResultError if it lies elsewhere than its content says."""
+    path = path.absolute()
+    lies = path.parents[3].name if len(path.parents) > 4 else ""
+    if lies not in TRUSTS or result_path(path.parents[4], result, trust=lies) != path:
+        raise ResultError(
+            f"{path} lies below no root of results; expected ROOT/<trust>/<model>/<revision>/<benchmark>/<metric>.json."
+        )
+    return path.parents[4]
 
 
 def component(name: str) -> str:

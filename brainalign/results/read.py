@@ -40,22 +40,31 @@ def read_result(path: str | Path) -> Result:
         If it is no JSON, has another schema, lacks or misnames a field, or holds NaN; names file and field.
     """
     path = Path(path)
-    document = load_document(path, SCHEMA)
+    text = _content(path)
+    if b"NaN" not in text and b"Infinity" not in text:  # else the slow way: JSON knows neither, parsers take both
+        with contextlib.suppress(ValidationError):
+            result = Result.model_validate_json(text)
+            if "schema_" in result.model_fields_set:
+                return result
     try:
-        return Result.model_validate(document)
+        return Result.model_validate(_parsed(path, text, SCHEMA))
     except ValidationError as error:
         raise ResultFormatError(f"{path}: {said(error)}") from error
 
 
 def load_document(path: Path, schema: str) -> Any:
     """Return the JSON of a file of this schema; errors as in `read_result`."""
+    return _parsed(path, _content(path), schema)
+
+
+def _content(path: Path) -> bytes:
     try:
-        text = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ResultError(f"the result file {path} cannot be read: {error}") from error
-    if b"NaN" not in text and b"Infinity" not in text:  # else the slow way: JSON knows neither, parsers take both
-        with contextlib.suppress(ValidationError):
-            return Result.model_validate_json(text)
+
+
+def _parsed(path: Path, text: bytes, schema: str) -> Any:
     try:
         document = json.loads(text, parse_constant=_no_constant)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -163,11 +164,10 @@ class Result(Strict):
 
     @model_validator(mode="after")
     def _unique_rows(self) -> Self:
-        seen: set[tuple[str, str, str]] = set()
-        for row in self.rows:
-            if row.key in seen:
-                raise ValueError(f"two rows for subject, roi, layer {row.key}")
-            seen.add(row.key)
+        keys = [(row.subject, row.roi, row.layer) for row in self.rows]
+        if len(set(keys)) < len(keys):
+            twice = Counter(keys).most_common(1)[0][0]
+            raise ValueError(f"two rows for subject, roi, layer {twice}")
         return self
 
     def blocks_name(self) -> str:

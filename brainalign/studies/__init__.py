@@ -7,6 +7,7 @@ from brainalign.studies.brain_curves import BrainCurves, brain_curves
 from brainalign.studies.contrasts import Contrast, contrast
 from brainalign.studies.convergence import ModelAlignment, Triangle, model_alignment, triangle
 from brainalign.studies.relations import Judged, judge, relate, relate_all
+from brainalign.studies.response_curves import RegionCurves, response_curves
 
 __all__ = [
     "Accuracy",
@@ -14,6 +15,7 @@ __all__ = [
     "Contrast",
     "Judged",
     "ModelAlignment",
+    "RegionCurves",
     "Relation",
     "Triangle",
     "accuracy_differences",
@@ -26,5 +28,6 @@ __all__ = [
     "model_alignment",
     "relate",
     "relate_all",
+    "response_curves",
     "triangle",
 ]

@@ -104,7 +104,7 @@ def brain_curves(
         A model on the same stimuli in the same order (of first presentation), the control: it is rotated into as many
         units as there are neuroids, given their total signal variance, and the measured noise is added.
     scales : sequence of int, optional
-        Numbers of neighbours; default powers of two from 16 (from 2 below 64 stimuli) to n / 4, since the interval
+        Numbers of neighbours; default powers of two from 16 (from 2 below 128 stimuli) to n / 4, since the interval
         comes from halves of the stimuli.
     estimator, average
         As in `dimension_curve`.
@@ -180,7 +180,7 @@ def _chosen(found: Repeats, neuroids: npt.ArrayLike | None) -> Repeats:
 
 
 def _scales(n: int) -> tuple[int, ...]:
-    first = 4 if n >= 64 else 1
+    first = 4 if n >= 128 else 1  # two of them at least
     scales = tuple(2**i for i in range(first, 20) if 2**i <= n / 4)
     if len(scales) < 2:
         raise UndefinedError(f"{n} stimuli leave {len(scales)} scales up to a quarter of them; two are needed.")

@@ -134,6 +134,7 @@ def contrast_source(
     factor: str,
     match: Sequence[str],
     levels: Sequence[str] | None = None,
+    group: str | None = None,
     rois: Sequence[str] | None = None,
     subjects: Sequence[str] | None = None,
     benchmark: str | None = None,
@@ -150,7 +151,14 @@ def contrast_source(
             raise InputError(f"a contrast has two levels; given {len(levels)} of {sorted(there)}.")
         chosen = there.get(levels[0], levels[0]), there.get(levels[1], levels[1])
     found = contrast(
-        joint.table, y=y, factor=factor, match=match, levels=chosen, n_permutations=n_permutations, seed=seed
+        joint.table,
+        y=y,
+        factor=factor,
+        match=match,
+        levels=chosen,
+        group=group,
+        n_permutations=n_permutations,
+        seed=seed,
     )
     return found, joint.notes
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from brainalign.errors import InputError, UndefinedError
 from brainalign.stats import Interval
-from brainalign.stats.relations import sign_flip
+from brainalign.stats.relations import SignFlip, sign_flip
 from brainalign.studies.columns import column, complete, numbers
 
 __all__ = ["Contrast", "contrast"]
@@ -23,18 +23,25 @@ class Contrast:
     Attributes
     ----------
     difference : float
-        Mean over pairs of the score at ``levels[1]`` less that at ``levels[0]``.
+        Mean over pairs of the score at ``levels[1]`` less that at ``levels[0]``; with families the mean over families
+        of the means over their pairs.
     interval : Interval
-        Student's t over pairs.
+        Student's t over pairs, or over families.
     p : float
-        Two-sided; every pair could as well have been the other way round. ``exact``: all signs were tried.
+        Two-sided; every pair, or every family as a whole, could as well have been the other way round. ``exact``: all
+        signs were tried.
+    within, between : SignFlip or None
+        With families, both levels of the null. Within families every pair turns on its own, so that the pairs count as
+        independent; between them whole families turn, which is what ``difference``, ``interval`` and ``p`` are of.
+        ``within`` is None where no family has more than one pair, both are without families.
     pairs : DataFrame
         One row a pair: the columns matched by, the score at each level (mean of all models that match), the number of
         models behind it, and the difference.
     levels : tuple
         The two values of the factor.
-    n_permutations, smallest_p, exact
-        Of ``p``; with fewer than six pairs it cannot fall below .05.
+    n_permutations, n_distinct, smallest_p, exact
+        Of ``p``: signs tried, signs that differ, the smallest p they allow (with fewer than six pairs or families it
+        cannot fall below .05), whether all were tried.
     n_unmatched : int
         Rows that have no partner, or lack a value, and are left out.
     """
@@ -45,19 +52,36 @@ class Contrast:
     pairs: pd.DataFrame = field(repr=False)
     levels: tuple[Any, Any]
     n_permutations: int
+    n_distinct: int
     smallest_p: float
     exact: bool
     n_unmatched: int
+    within: SignFlip | None = None
+    between: SignFlip | None = None
 
     def sentence(self, *, y: str, factor: str) -> str:
         """Say the contrast in words."""
         i = self.interval
-        how = "all signs" if self.exact else f"{self.n_permutations:,} random signs"
+        pairs = f"{len(self.pairs)} matched pairs"
+        inside = ""
+        if self.between is not None:
+            pairs = f"the means of {self.between.n} families with {pairs}"
+        if self.within is not None:
+            w = self.within
+            inside = (
+                f" Pairs turned inside families, as if they were independent: {w.difference:.3g} "
+                f"[{w.interval.low:.3g}, {w.interval.high:.3g}], p = {w.p:.2g} ({_how(w)})."
+            )
         return (
-            f"{y} at {factor} = {self.levels[1]} less that at {factor} = {self.levels[0]}, over {len(self.pairs)} "
-            f"matched pairs: {self.difference:.3g} [{i.low:.3g}, {i.high:.3g}], p = {self.p:.2g} ({how}, so p is at "
-            f"least {self.smallest_p:.2g}); {self.n_unmatched} rows have no partner."
+            f"{y} at {factor} = {self.levels[1]} less that at {factor} = {self.levels[0]}, over {pairs}: "
+            f"{self.difference:.3g} [{i.low:.3g}, {i.high:.3g}], p = {self.p:.2g} ({_how(self)}); {self.n_unmatched} "
+            f"rows have no partner.{inside}"
         )
+
+
+def _how(found: Contrast | SignFlip) -> str:
+    tried = f"all {found.n_distinct:,}" if found.exact else f"{found.n_permutations:,} of {found.n_distinct:.1g}"
+    return f"{tried} signs, so p is at least {found.smallest_p:.2g}"
 
 
 def contrast(
@@ -67,6 +91,7 @@ def contrast(
     factor: str,
     match: Sequence[str] = (),
     levels: tuple[Any, Any] | None = None,
+    group: str | None = None,
     n_permutations: int = 10_000,
     seed: int = 0,
 ) -> Contrast:
@@ -86,6 +111,8 @@ def contrast(
     levels : tuple of two, optional
         The values of the factor to compare, the second less the first; needed where there are more than two. Default:
         in ascending order.
+    group : str, optional
+        Column of families: pairs of one family are not independent. The models of a pair agree in it, too.
     n_permutations, seed : int
         Signs at random where there are more than that, and their seed.
 
@@ -98,7 +125,12 @@ def contrast(
     ChoiceError, InputError
         For columns that are absent, no column to match by, or a factor that has not two levels.
     UndefinedError
-        If fewer than two pairs match.
+        If fewer than two pairs match, or all are of one family.
+
+    Notes
+    -----
+    Signs of whole blocks and signs within them: Winkler et al. 2015, doi:10.1016/j.neuroimage.2015.05.092. Families of
+    more pairs count no more than others.
 
     Examples
     --------
@@ -112,6 +144,7 @@ def contrast(
             f"match={match!r}: name the columns in which two models of a pair agree, such as ('architecture',); models "
             "that differ in everything show no effect of one thing."
         )
+    match = [*match, group] if group is not None and group not in match else [*match]
     rows = complete(table, [y, factor, *match]).assign(_score=lambda t: numbers(t, y))
     chosen = _levels(column(rows, factor), factor, levels)
     rows = rows[rows[factor].isin(chosen)]
@@ -130,17 +163,29 @@ def contrast(
             "difference": second - first,
         }
     ).reset_index()
-    found = sign_flip(pairs["difference"].to_numpy(), n_permutations=n_permutations, seed=seed)
+    draws = {"n_permutations": n_permutations, "seed": seed}
+    found, between = sign_flip(pairs["difference"].to_numpy(), **draws), None
+    if group is not None:
+        families = pairs.groupby(group, sort=False)["difference"].mean()
+        if len(families) < 2:
+            raise UndefinedError(
+                f"all {len(pairs)} pairs are of one {group} ({families.index[0]!r}): nothing can be said beyond it."
+            )
+        between = sign_flip(families.to_numpy(), **draws)
+    main = found if between is None else between
     return Contrast(
-        difference=found.difference,
-        interval=found.interval,
-        p=found.p,
+        difference=main.difference,
+        interval=main.interval,
+        p=main.p,
         pairs=pairs,
         levels=chosen,
-        n_permutations=found.n_permutations,
-        smallest_p=found.smallest_p,
-        exact=found.exact,
+        n_permutations=main.n_permutations,
+        n_distinct=main.n_distinct,
+        smallest_p=main.smallest_p,
+        exact=main.exact,
         n_unmatched=len(table) - int(paired["size"].to_numpy().sum()),
+        within=found if between is not None and len(pairs) > between.n else None,
+        between=between,
     )
 
 

@@ -17,7 +17,8 @@ from brainalign.results import PropertySource
 from brainalign.stats import Repeats, as_repeats, noise_ceiling
 from brainalign.store import Store, average_repeats
 
-__all__ = ["Part", "embedding_parts", "file_parts", "is_file", "ncsnr_of", "response_parts"]
+__all__ = ["Part", "chosen_layers", "drawn", "embedding_parts", "file_parts", "is_file", "ncsnr_of", "response_parts"]
+__all__ += ["roi_members"]
 
 READ = frozenset({".npy", ".npz", *TABLES})
 
@@ -63,7 +64,7 @@ def embedding_parts(
         attributes=dict(attrs.get("attributes", {})),
         selection=_selection(n_stimuli, seed),
     )
-    for layer in _chosen([str(name) for name in embeddings.data_vars], layers):
+    for layer in chosen_layers([str(name) for name in embeddings.data_vars], layers):
         matrix = drawn(embeddings[layer].values, n_stimuli, seed)
         yield Part(layer, matrix, described, None, bool(attrs.get("simulated", False)))
 
@@ -115,7 +116,7 @@ def response_parts(
         selection=_selection(n_stimuli, seed, repeats=repeats, ncsnr=min_ncsnr),
     )
     matrix = drawn(matrix, n_stimuli, seed)
-    for roi, member in _rois(responses, rois).items():
+    for roi, member in roi_members(responses, rois).items():
         columns = np.flatnonzero(member & kept)
         if not len(columns):
             raise UndefinedError(
@@ -152,7 +153,8 @@ def _averaged(responses: xr.Dataset, repeats: int | None, seed: int) -> tuple[An
     return found.subset_means((repeats,), np.random.default_rng(seed))[0], float(repeats)
 
 
-def _rois(responses: xr.Dataset, patterns: Sequence[str] | None) -> dict[str, Any]:
+def roi_members(responses: xr.Dataset, patterns: Sequence[str] | None) -> dict[str, Any]:
+    """Return which neuroids (n_neuroids,) are of each ROI that matches the patterns; ``all`` where there are none."""
     names = [str(n) for n in responses["roi"].attrs.get("labels", [])] if "roi" in responses else []
     if not names:
         return {"all": np.ones(responses.sizes["neuroid"], dtype=bool)}
@@ -167,7 +169,8 @@ def _rois(responses: xr.Dataset, patterns: Sequence[str] | None) -> dict[str, An
     }
 
 
-def _chosen(keys: list[str], patterns: Sequence[str] | None) -> list[str]:
+def chosen_layers(keys: list[str], patterns: Sequence[str] | None) -> list[str]:
+    """Return the layers that match the patterns, or raise UnknownLayerError."""
     if patterns is None:
         return keys
     for pattern in patterns:

@@ -47,7 +47,8 @@ class MiniatureBoard:
 
     ``subjects`` maps a subject to its number of stimuli: subjects with the same number share stimuli and blocks.
     ``private`` and ``shared`` are standard deviations over stimuli of what a model has of its own and of what all
-    models share, on top of the model's score plus the region's offset.
+    models share, on top of the model's score plus the region's offset. Of encoding, ``n_neuroids`` of each region have
+    a value of their own, numbered over the regions.
     """
 
     id: str = "miniature"
@@ -64,6 +65,7 @@ class MiniatureBoard:
     data: str = "data"
     direction: str = "higher is more aligned"
     seed: int = 0
+    n_neuroids: int = 0
 
     def write(self, root: Path, models: Sequence[MiniatureModel]) -> list[Path]:
         """Write the results of these models; return the paths of their JSON files."""
@@ -88,7 +90,22 @@ class MiniatureBoard:
                     rows.append(self._row(subject, roi, layer, n) | self._scored(values, sizes))
                     blocks.append(self._left_out(subject, roi, layer, values, sizes))
         table = pd.concat(blocks, ignore_index=True)
-        return write_result(root, Result.model_validate(self._result(model, metric, rows)), table, None)
+        return write_result(
+            root, Result.model_validate(self._result(model, metric, rows)), table, self._neuroids(model, metric)
+        )
+
+    def _neuroids(self, model: MiniatureModel, metric: str) -> pd.DataFrame | None:
+        if not self.n_neuroids or not metric.startswith("encoding."):
+            return None
+        cells = [
+            {"subject": subject, "roi": roi, "layer": self.layers[-1], "neuroid": i * self.n_neuroids + k}
+            for subject in self.subjects
+            for i, roi in enumerate(self.rois)
+            for k in range(self.n_neuroids)
+            if (metric, roi) not in model.lacks
+        ]
+        r = model.score + 0.1 * _draw(self.seed, "neuroids", model.name, n=len(cells))
+        return pd.DataFrame(cells).assign(r=r, r2=r**2, alpha=1.0, ceiling=self.ceiling)
 
     def _per_stimulus(self, model: MiniatureModel, metric: str, subject: str, roi: str, n: int) -> FloatArray:
         common = _draw(self.seed, metric, subject, roi, n=n)

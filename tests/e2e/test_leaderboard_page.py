@@ -1,5 +1,6 @@
 """The page in a browser: opened from disk, sorted, filtered, a model opened; no console error, no request."""
 
+import base64
 import html
 import json
 import re
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import special
 
@@ -16,7 +18,7 @@ from brainalign.leaderboard import build_leaderboard
 from brainalign.leaderboard.collect import collect
 from brainalign.leaderboard.rank import compare_pairs
 from brainalign.leaderboard.table import make_table
-from brainalign.results import PropertyResult, write_property
+from brainalign.results import PropertyResult, SurfaceMap, read_result, write_property, write_surface_map
 from brainalign.testing.results import MiniatureBoard, MiniatureModel
 
 BROWSER = next(
@@ -29,6 +31,7 @@ BROWSER = next(
 )
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium at /usr/bin/chromium or on PATH")
 
+N_VERTICES = 10_242  # of a hemisphere of fsaverage5
 HOSTILE = '<img src=x onerror="document.title=1"> "q" </script> 🧠 ' + "x" * 90
 
 # what a reader would do, and what they would then see
@@ -67,6 +70,20 @@ seen.columns = [columns(), turn(), toggle().getAttribute("aria-pressed"), turn()
 const dialog = document.querySelector("dialog");
 const close = () => all(dialog, "button").find((b) => b.textContent === "Close").click();
 simulated.querySelector("tbody .open").click();
+const brain = dialog.querySelector("canvas.brain");
+seen.cortex = [brain.getAttribute("aria-label"), dialog.querySelector(".surface").innerText,
+  all(dialog, ".surface button").map((b) => b.textContent)];
+await new Promise((after) => setTimeout(after, 300));
+const colours = () => {
+  const { data } = brain.getContext("2d").getImageData(0, 0, brain.width, brain.height);
+  const found = new Set();
+  for (let i = 0; i < data.length; i += 4) if (data[i + 3] === 255) found.add(data.slice(i, i + 3).join());
+  return found.size;
+};
+seen.drawn = [+brain.dataset.triangles, colours()];
+all(dialog, ".surface button")[1].click();
+await new Promise((after) => setTimeout(after, 300));
+seen.drawn.push(+brain.dataset.triangles);
 seen.dialog = [dialog.open, dialog.querySelector("h2").textContent, dialog.innerText,
   dialog.querySelectorAll("svg.chart").length];
 close();
@@ -138,10 +155,19 @@ def visit(page: Path, scratch: Path, *flags: str) -> Visit:
     return Visit(done.stdout, console, requests)
 
 
+def embedded(page: Path) -> dict[str, Any]:
+    found = re.search(r'id="leaderboard-data">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    document: dict[str, Any] = json.loads(found[1])
+    return document
+
+
 def add_script(page: Path, script: str, target: Path) -> Path:
     text = page.read_text(encoding="utf-8")
     assert text.count("</body>") == 1
-    target.write_text(text.replace("</body>", f"<script>{{{script}}}</script></body>"), encoding="utf-8")
+    target.write_text(
+        text.replace("</body>", f"<script>(async () => {{{script}}})();</script></body>"), encoding="utf-8"
+    )
     return target
 
 
@@ -159,6 +185,33 @@ def measured(
     return PropertyResult.model_validate(document)
 
 
+def keep_map(results: Path, path: Path) -> Path:
+    """Keep a map that has a value on two thirds of the left hemisphere, and on two vertices of the right one."""
+    head = read_result(path)
+    assert head.files is not None and head.files.neuroids is not None
+    left: list[float | None] = [0.1 + k / 20_000 if k % 3 else None for k in range(N_VERTICES)]
+    right: list[float | None] = [None] * N_VERTICES
+    right[3], right[5_000] = -0.25, 0.5
+    document = {
+        "source": {
+            "model": head.embedding.model,
+            "revision": head.embedding.revision,
+            "benchmark": f"{head.benchmark.id}.v{head.benchmark.version}",
+            "metric": f"{head.metric.id}.v{head.metric.version}",
+            "neuroids_sha256": head.files.neuroids.sha256,
+        },
+        "space": "fsaverage5",
+        "quantity": "r",
+        "layer": "<b>layer3</b>",
+        "subjects": ["s1", "s2"],
+        "left": left,
+        "right": right,
+        "simulated": head.simulated,
+        "provenance": head.provenance,
+    }
+    return write_surface_map(results, SurfaceMap.model_validate(document))
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("board")
@@ -168,7 +221,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         MiniatureModel("alpha", 0.3, family="random", dirty=True),
         MiniatureModel(HOSTILE, 0.4, lacks=(("cka.linear.debiased", "late"),)),
     ]
-    MiniatureBoard(simulated=True).write(root / "results", models)
+    for path in MiniatureBoard(simulated=True, n_neuroids=20).write(root / "results", models):
+        if "encoding" in path.name and "zebra" in str(path):
+            keep_map(root / "results", path)
     MiniatureBoard(id="aa-real").write(root / "results", models[:2])
     for name, rows in (
         ("dimension.curve.mle", [(f"layer{i}|mean", 2.0**k, 10.0 * i - k) for i in (1, 2, 3) for k in (4, 5, 6)]),
@@ -244,6 +299,27 @@ def test_a_model_opens_with_layers_and_provenance(visited: Visit) -> None:
         assert part in text
     assert "uncommitted code" in text[text.index("Geometry on") :]
     assert charts == 3  # scores along the layers, one for each metric, and one property over scales
+
+
+def test_a_model_with_a_map_shows_it_on_the_cortex(visited: Visit, page: Path) -> None:
+    words, text, views = visited.outcome["cortex"]
+    assert words.startswith("r of encoding.ridge.r.v1, layer <b>layer3</b>, mean over up to 2 subjects: 6830 vertices")
+    assert "−0.250 to 0.612" in words and "−0.25" in text and "grey: no value" in text
+    assert views == ["lateral", "medial", "ventral", "posterior"]
+    triangles, colours, turned = visited.outcome["drawn"]
+    # about half of 2 x 20,480 face the viewer; from the other side others do
+    assert all(0.3 < number / 40_960 < 0.7 for number in (triangles, turned)) and triangles != turned
+    assert colours > 50
+    drawn = embedded(page)["surfaces"]
+    ((name, (one,)),) = drawn["maps"]["miniature.v1"].items()
+    assert name.startswith("zebra@")
+    left, right = (np.frombuffer(base64.b64decode(values), dtype="<u2") for values in one["values"])
+    assert (left == 65_535).sum() == N_VERTICES / 3 and (right != 65_535).sum() == 2
+    back = one["low"] + left[4] / 65_534 * (one["high"] - one["low"])
+    assert back == pytest.approx(0.1 + 4 / 20_000, abs=1e-5) and (
+        right[3],
+        drawn["ranges"]["miniature.v1"][one["name"]][0],
+    ) == (0, -0.25)
 
 
 def test_a_region_lists_every_metric_by_score(visited: Visit) -> None:

@@ -53,6 +53,31 @@ function geometryView(line) {
   });
 }
 
+// Where on the cortex: maps that were kept with the results, mean over subjects; drawn when they are opened
+function cortexView(section, line) {
+  const drawn = data.surfaces;
+  const maps = drawn?.maps[section.key]?.[nameOf(line)] || [];
+  const omitted = drawn?.omitted[section.key]?.includes(nameOf(line)) ? h("p", { class: "small" }, "Maps of this model are left out of this page for its size; they lie with the results.") : "";
+  if (!maps.length) return [omitted];
+  const numbers = (text) => new Uint16Array(bytesOf(text));
+  const faces = numbers(drawn.faces);
+  const sides = drawn.sides.map(({ name, coordinates }, i) => {
+    const [low, high] = drawn.boxes[i];
+    return { name, faces, at: Float32Array.from(numbers(coordinates), (v, k) => low[k % 3] + (v / 65534) * (high[k % 3] - low[k % 3])) };
+  });
+  const host = h("div");
+  function draw(map) {
+    const values = map.values.map((text) => Float32Array.from(numbers(text), (v) => (v === 65535 ? NaN : map.low + (v / 65534) * (map.high - map.low))));
+    const [low, high] = drawn.ranges[section.key][map.name];
+    const words = `${map.name}, layer ${map.layer}, mean over ${map.subjects === 1 ? "one subject" : `up to ${map.subjects} subjects`}: ${map.n_vertices} vertices of fsaverage5, ${num(map.low)} to ${num(map.high)}.`;
+    host.replaceChildren(h("p", { class: "small" }, `${words} Models of this table share the colours.`),
+      surfaceView({ sides: sides.map((side, i) => ({ ...side, values: values[i] })), boxes: drawn.boxes, colours: drawn.colours, low, high, label: map.name, words }));
+  }
+  draw(maps[0]);
+  return [h("h3", {}, "On the cortex"), h("p", {}, marks(line)),
+    maps.length > 1 ? choice("Map", maps.map((m, i) => [String(i), m.name]), "0", (i) => draw(maps[+i])) : "", host, omitted];
+}
+
 const standing = (section, line) => (line.rank
   ? `rank ${line.rank[0]} of ${section.n_ranked} (the tests leave ${line.rank[1] === line.rank[2] ? "no other" : `${line.rank[1]} to ${line.rank[2]}`} open)`
   : `not ranked: ${line.unranked}`);
@@ -73,7 +98,7 @@ function modelView(section, line) {
     h("h3", {}, "Scores"), scoresTable(section, line),
     h("p", { class: "small" }, "z and p come from random pairings of stimuli. Over several subjects both are bounds on the safe side: nulls are taken as fully correlated, and p is the largest of the subjects’."),
     h("h3", {}, "Layers by region"), h("p", { class: "small" }, "Scores of each layer on all stimuli, mean over subjects; the strongest shade is the largest score of its table."),
-    line.heat.map(heatTable), geometryView(line),
+    line.heat.map(heatTable), cortexView(section, line), geometryView(line),
     h("h3", {}, "Provenance"),
     line.provenance.map((p) => h("details", {}, h("summary", {}, p.metric), h("dl", {}, p.facts.map(([k, v]) => [h("dt", {}, k), h("dd", {}, facts(pooled(v)))])))),
   ];

@@ -25,7 +25,8 @@ class SignFlip:
     """Mean difference of pairs.
 
     ``interval`` is Student's t over pairs. ``p`` is two-sided, over all signs where there are few pairs (``exact``),
-    else over signs drawn at random; ``smallest_p`` is the smallest that the number of pairs allows.
+    else over signs drawn at random. ``n_distinct`` signs differ in what they make of the pairs; ``smallest_p`` is the
+    smallest p that they allow: a mean and its negative are equally far from zero.
     """
 
     difference: float
@@ -33,6 +34,7 @@ class SignFlip:
     p: float
     n: int
     n_permutations: int
+    n_distinct: int
     smallest_p: float
     exact: bool
 
@@ -71,6 +73,7 @@ def sign_flip(differences: npt.ArrayLike, *, n_permutations: int = 10_000, seed:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=n)))[1:]
     else:
         signs = np.random.default_rng(seed).choice((1.0, -1.0), size=(n_permutations, n))
+    n_distinct = 2 ** int(np.count_nonzero(d))
     mean, se = float(d.mean()), float(d.std(ddof=1)) / math.sqrt(n)
     half = float(scipy_stats.t.ppf(0.975, n - 1)) * se
     return SignFlip(
@@ -79,6 +82,7 @@ def sign_flip(differences: npt.ArrayLike, *, n_permutations: int = 10_000, seed:
         p=p_of(abs(mean), np.abs(signs @ d) / n),
         n=n,
         n_permutations=len(signs),
-        smallest_p=max(2.0 ** (1 - n), 1 / (len(signs) + 1)),
+        n_distinct=n_distinct,
+        smallest_p=max(min(1.0, 2 / n_distinct), 1 / (len(signs) + 1)),
         exact=exact,
     )

@@ -16,18 +16,20 @@ from brainalign.cli.app import build_app
 from brainalign.errors import ChoiceError, ResponseKindError, ResultConflictError
 from brainalign.evaluate import score
 from brainalign.evaluate.maps import write_maps
-from brainalign.results import read_neuroids
+from brainalign.leaderboard import build_leaderboard
+from brainalign.results import check_results, iter_surface_maps, read_neuroids
 from brainalign.store import open_store
 
 N, LAYERS = 40, (("a", 0.1), ("b", 0.3))
 AFFINE = np.diag([1.8, 1.8, 1.8, 1.0])
 
 
-def put(store, dataset, where, **attrs):
+def put(store, dataset, where, *, subject="s1", seed=0, **attrs):
     rng = np.random.default_rng(0)
     ids = [f"i{k}" for k in range(N)]
     code = rng.standard_normal((N, 4))
     layers = {f"{name}|mean": (code + noise * rng.standard_normal((N, 4))).astype(np.float32) for name, noise in LAYERS}
+    rng = np.random.default_rng(seed)
     responses = code @ rng.standard_normal((4, len(next(iter(where.values())))))
     data = xr.Dataset(
         {"response": (("presentation", "neuroid"), responses.astype(np.float32))},
@@ -35,7 +37,7 @@ def put(store, dataset, where, **attrs):
         | {name: ("neuroid", np.asarray(values)) for name, values in where.items()},
         attrs={"stimulus_set": "set", "averaged": "once", **attrs},
     )
-    store.put_responses(dataset, "v", "s1", data, options={})
+    store.put_responses(dataset, "v", subject, data, options={})
     if "set" not in store.stimulus_sets():
         store.put_stimuli("set", pd.DataFrame({"stimulus": ids}))
         store.put_embeddings("net", "0123456789ab", "set", layers, stimuli=ids)
@@ -121,6 +123,30 @@ def test_a_page_by_the_command(tmp_path):
     left, right = (np.frombuffer(base64.b64decode(side["values"]), dtype="<f4") for side in data["sides"])
     known = [np.flatnonzero(np.isfinite(values)).tolist() for values in (left, right)]
     assert known == [[4, 10_241], [5]]  # vertices past the coarser mesh are left out
+
+
+def test_a_map_for_the_leaderboard_is_the_mean_over_subjects(tmp_path):
+    store = open_store(tmp_path / "store")
+    of_subject = {"s1": ([4, 10_241, 5, 100_000], 0), "s2": ([4, 7, 5, 8], 1)}
+    for name, (vertices, seed) in of_subject.items():
+        sides = {"vertex": vertices, "hemisphere": np.array(["lh", "lh", "rh", "rh"], dtype=object)}
+        put(store, "whole", sides, subject=name, seed=seed, shape=[163_842, 163_842], space="fsaverage")
+    bench = Benchmark(id="whole", dataset="whole", metrics=["encoding.ridge.r"], encoding_permutations=20, blocks=10)
+    path = score("net@0123456789ab", bench, store, results=tmp_path / "results").files[0]
+    words = ["map", str(path), "--to", "leaderboard", "--layer", "b|mean", "--store", str(store.url)]
+    result = CliRunner().invoke(build_app(), words)
+    assert result.exit_code == 0, result.output
+    ((_, kept),) = iter_surface_maps(tmp_path / "results")
+    table = read_neuroids(path).query("layer == 'b|mean'").set_index(["subject", "neuroid"])["r"]
+    left, right = (np.array(side, dtype=float) for side in (kept.left, kept.right))
+    assert np.flatnonzero(np.isfinite(left)).tolist() == [4, 7, 10_241]
+    assert np.flatnonzero(np.isfinite(right)).tolist() == [5, 8]  # a vertex past the coarser mesh is left out
+    assert left[4] == pytest.approx((table["s1", 0] + table["s2", 0]) / 2, rel=1e-4)
+    assert (left[10_241], right[8]) == pytest.approx((table["s1", 1], table["s2", 3]), rel=1e-4)
+    assert kept.subjects == ["s1", "s2"] and kept.layer == "b|mean"
+    assert check_results(tmp_path / "results") == []
+    page = build_leaderboard(tmp_path / "results", tmp_path / "site").html.read_text()
+    assert '"name":"r of encoding.ridge.r.v' in page
 
 
 def test_what_cannot_be_mapped(scored, tmp_path):

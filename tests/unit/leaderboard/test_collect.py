@@ -1,10 +1,13 @@
 """Which results may stand in one table."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from brainalign.errors import ResultError, ResultFormatError
+from brainalign.leaderboard import build_leaderboard
+from brainalign.leaderboard import collect as collecting
 from brainalign.leaderboard.collect import collect
 from brainalign.testing.results import MiniatureBoard, MiniatureModel
 
@@ -67,3 +70,27 @@ def test_a_simulated_result_of_uncommitted_code_carries_both_marks(tmp_path: Pat
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="no result files below"):
         collect(tmp_path / "absent")
+
+
+def test_several_processes_make_the_same_files_and_refuse_the_same_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "_FILES_OF_A_PROCESS", 4)
+    paths = MiniatureBoard().write(tmp_path, [A, B])
+    one, two = (build_leaderboard(tmp_path, tmp_path / f"site{n}", processes=n) for n in (1, 2))
+    assert [file.read_bytes() for file in one[:5]] == [file.read_bytes() for file in two[:5]]
+    paths[-1].with_suffix(".parquet").write_bytes(b"no table")
+    said = []
+    for processes in (1, 2):
+        with pytest.raises(ResultFormatError, match="does not match the hash") as caught:
+            collect(tmp_path, processes=processes)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+def test_a_reading_process_that_dies_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "_FILES_OF_A_PROCESS", 1)
+    monkeypatch.setattr(collecting, "_begin", os.abort)
+    MiniatureBoard().write(tmp_path, [A, B])
+    with pytest.raises(ResultError, match="a reading process died"):
+        collect(tmp_path, processes=2)

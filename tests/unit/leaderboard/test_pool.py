@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from brainalign.leaderboard.pool import Blocks, Cell, combine
+from brainalign.leaderboard.pool import Blocks, Cell, combine, design_of
 from brainalign.stats.resampling import jackknife_se
 
 RNG = np.random.default_rng(5)
@@ -14,7 +14,8 @@ def cell_of(values: np.ndarray, sizes: np.ndarray = SIZES, *, first: int = 0, se
     """The mean of one value a stimulus, as a cell with blocks."""
     n, ends = len(values), np.cumsum(sizes)
     sums = np.array([values[end - size : end].sum() for end, size in zip(ends, sizes, strict=True)])
-    blocks = Blocks(np.arange(first, first + len(sizes)), sizes.astype(float), (values.sum() - sums) / (n - sizes), n)
+    design = design_of(np.arange(first, first + len(sizes)), sizes.astype(float), n)
+    blocks = Blocks(design, (values.sum() - sums) / (n - sizes))
     return Cell(float(values.mean()), se=se, blocks=blocks)
 
 
@@ -27,14 +28,14 @@ def test_a_single_cell_keeps_its_own_interval() -> None:
 def test_shared_stimuli_are_averaged_block_by_block_before_the_jackknife() -> None:
     one, two = RNG.normal(size=40), RNG.normal(size=40)
     mean = cell_of((one + two) / 2)
-    expected = jackknife_se(mean.value, mean.blocks.values, mean.blocks.sizes, 40)
+    expected = jackknife_se(mean.value, mean.blocks.values, mean.blocks.design.sizes, 40)
     assert combine([cell_of(one), cell_of(two)]).se == pytest.approx(expected, rel=1e-12)
 
 
 def test_two_subjects_with_the_same_errors_are_no_more_certain_than_one() -> None:
     values = RNG.normal(size=40)
     cell = cell_of(values)
-    alone = jackknife_se(cell.value, cell.blocks.values, cell.blocks.sizes, 40)
+    alone = jackknife_se(cell.value, cell.blocks.values, cell.blocks.design.sizes, 40)
     assert combine([cell_of(values), cell_of(values)]).se == pytest.approx(alone, rel=1e-12)
     apart = combine([cell_of(values), cell_of(values, first=100)])  # other blocks: other stimuli
     assert apart.se == pytest.approx(alone / 2**0.5, rel=1e-12)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from brainalign.leaderboard.pool import Blocks, Cell, pool
+from brainalign.leaderboard.pool import Blocks, Cell, design_of, pool
 from brainalign.leaderboard.rank import Comparisons, compare_pairs, standings
 from brainalign.stats.multiple import holm
 from brainalign.stats.resampling import jackknife_se
@@ -16,7 +16,9 @@ def cell_of(values: np.ndarray, *, first: int = 0) -> Cell:
     ends = np.cumsum(SIZES)
     sums = np.array([values[end - size : end].sum() for end, size in zip(ends, SIZES, strict=True)])
     left_out = (values.sum() - sums) / (len(values) - SIZES)
-    return Cell(float(values.mean()), se=0.1, blocks=Blocks(np.arange(10) + first, SIZES.astype(float), left_out, 40))
+    return Cell(
+        float(values.mean()), se=0.1, blocks=Blocks(design_of(np.arange(10) + first, SIZES.astype(float), 40), left_out)
+    )
 
 
 def compared(models: list[list[Cell]], weights: list[float]) -> Comparisons:
@@ -39,7 +41,7 @@ def test_a_pair_is_tested_on_the_difference_of_its_block_values() -> None:
     a, b = rng.normal(size=(2, 2, 40))  # model, subject, stimulus
     found = compared([[cell_of(a[0]), cell_of(a[1])], [cell_of(b[0]), cell_of(b[1])]], [0.5, 0.5])
     mean = cell_of(a.mean(axis=0) - b.mean(axis=0))
-    se = jackknife_se(mean.value, mean.blocks.values, mean.blocks.sizes, 40)
+    se = jackknife_se(mean.value, mean.blocks.values, mean.blocks.design.sizes, 40)
     assert found.difference[0, 1] == pytest.approx(mean.value, rel=1e-12)
     assert found.se[0, 1] == pytest.approx(se, rel=1e-10)
     assert found.p[0, 1] == pytest.approx(2 * scipy_stats.t.sf(abs(mean.value) / se, 9), rel=1e-9)
@@ -61,7 +63,7 @@ def test_what_two_models_share_does_not_hide_their_difference() -> None:
 def test_other_stimuli_add_their_variances() -> None:
     rng = np.random.default_rng(3)
     a, b = cell_of(rng.normal(size=40)), cell_of(rng.normal(size=40), first=100)
-    each = [float(jackknife_se(c.value, c.blocks.values, c.blocks.sizes, 40)) for c in (a, b)]
+    each = [float(jackknife_se(c.value, c.blocks.values, c.blocks.design.sizes, 40)) for c in (a, b)]
     assert compared([[a], [b]], [1.0]).se[0, 1] == pytest.approx(np.hypot(*each), rel=1e-12)
 
 

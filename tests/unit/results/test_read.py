@@ -25,6 +25,7 @@ def path(tmp_path: Path, result: Make, blocks: pd.DataFrame) -> Path:
     ("old", "new", "words"),
     [
         ("brainalign.result/1", "brainalign.result/9", r"schema 'brainalign.result/9' \(written by brainalign 0.1.0\)"),
+        ('"schema": "brainalign.result/1",', "", "schema None"),
         ('"value": 0.25', '"value": NaN', "holds NaN; undefined is null"),
         ('"value": 0.25', '"value": "high"', r"rows.0.value"),
         ('"revision": "0a1b"', '"revison": "0a1b"', "embedding.revision: Field required"),

@@ -7,6 +7,7 @@ from scipy import stats as scipy_stats
 
 import brainalign as ba
 from brainalign.errors import ChoiceError, InputError, UndefinedError
+from brainalign.stats.relations import sign_flip
 from brainalign.studies import judge, relate_all
 from brainalign.studies.relations import sentence
 
@@ -140,6 +141,60 @@ def test_contrast_pairs_what_matches() -> None:
     turned = ba.contrast(table, y="r", factor="data", match=("arch",), levels=("22k", "1k"))
     assert turned.difference == pytest.approx(-found.difference) and turned.p == pytest.approx(found.p)
     assert "8 matched pairs" in found.sentence(y="r", factor="data")
+
+
+def _families(rng: np.random.Generator, n_families: int = 8, of_family: float = 0.0) -> pd.DataFrame:
+    """Four pairs a family, whose differences share what the family has of its own; no effect on average."""
+    own = of_family * rng.standard_normal(n_families)
+    return pd.DataFrame(
+        {
+            "family": f"f{g}", "size": size, "tuned": tuned,
+            "r": rng.standard_normal() + tuned * own[g],
+        }
+        for g in range(n_families) for size in range(4) for tuned in (0, 1)
+    )  # fmt: skip
+
+
+def test_a_contrast_over_families_turns_them_whole_and_pairs_beside() -> None:
+    table = _families(np.random.default_rng(3)).assign(r=lambda t: t["r"] + 0.8 * t["tuned"])
+    # a family that has one pair alone counts as much as one of four
+    table = table[(table["family"] != "f0") | (table["size"] == 0)]
+    plain = ba.contrast(table, y="r", factor="tuned", match=("size", "family"))
+    found = ba.contrast(table, y="r", factor="tuned", match=("size",), group="family")
+    of_family = found.pairs.groupby("family")["difference"].mean().to_numpy()
+    assert found.difference == pytest.approx(of_family.mean()) and found.difference != pytest.approx(plain.difference)
+    reference = scipy_stats.permutation_test((of_family,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert found.exact and found.p == pytest.approx(reference.pvalue)
+    assert (found.n_distinct, found.smallest_p) == (2**8, 2 / 2**8)
+    assert found.interval == found.between.interval and found.between.n == 8
+    assert (found.within.difference, found.within.p, found.within.n) == (plain.difference, plain.p, 29)
+    assert found.within.n_distinct == 2**29 and not found.within.exact
+    said = found.sentence(y="r", factor="tuned")
+    assert "means of 8 families with 29 matched pairs" in said and "all 256 signs" in said and "5e+08 signs" in said
+    alone = ba.contrast(table[table["size"] == 0], y="r", factor="tuned", match=("size",), group="family")
+    assert alone.within is None and alone.p == alone.between.p
+    assert plain.within is None and plain.between is None
+    with pytest.raises(UndefinedError, match="of one family"):
+        ba.contrast(table[table["family"] == "f1"], y="r", factor="tuned", match=("size",), group="family")
+
+
+def test_families_that_differ_are_no_effect() -> None:
+    """Pairs of one family share an effect: turned one by one they find something too often, whole families do not."""
+    rng = np.random.default_rng(4)
+    found = [
+        ba.contrast(
+            _families(rng, of_family=1.5), y="r", factor="tuned", match=("size",), group="family", n_permutations=255
+        )
+        for _ in range(150)
+    ]
+    assert np.mean([one.within.p < 0.05 for one in found]) > 0.15
+    assert np.mean([one.between.p < 0.05 for one in found]) < 0.1
+
+
+def test_a_pair_without_a_difference_has_no_sign() -> None:
+    found = sign_flip([0.0, 0.5, 0.25])
+    assert (found.n_distinct, found.smallest_p, found.p) == (4, 0.5, 0.5)
+    assert sign_flip([0.0, 0.0]).smallest_p == 1
 
 
 def test_contrasts_that_compare_nothing_are_refused() -> None:
