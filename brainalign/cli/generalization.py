@@ -76,7 +76,8 @@ def rate(
 @command(
     app,
     "measure",
-    example="brainalign generalization measure NET --stimuli cifar --network cifar-resnet:net.th --heldout --results DIR\n"
+    example="brainalign generalization measure NET --stimuli cifar --heldout --network cifar-resnet:net.th "
+    "--results DIR\n"
     "brainalign generalization measure NET --stimuli cifar --property gap.probe.logistic --json",
 )
 def measure(

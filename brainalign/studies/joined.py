@@ -23,7 +23,10 @@ _Result = TypeVar("_Result", Result, PropertyResult)
 LAST = "last"
 # measured on labelled images, which need not be the stimuli of the other properties
 LABELLED = frozenset({*ACCURACIES, *BOUND_TERMS})
-OF_NETWORK = frozenset(name for name, record in {**ACCURACIES, **BOUND_TERMS}.items() if record.of_network)
+OF_NETWORK = frozenset(
+    [record.id for record in ACCURACIES.values() if record.of_network]
+    + [record.id for record in BOUND_TERMS.values() if record.of_network]
+)
 
 
 @dataclass(frozen=True, eq=False)

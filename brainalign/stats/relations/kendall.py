@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +12,7 @@ from brainalign.errors import UndefinedError
 __all__ = ["kendall_tau", "tau_null", "tau_samples"]
 
 FloatArray = npt.NDArray[np.float64]
-PlaceArray = npt.NDArray[np.int16] | npt.NDArray[np.int32]
+PlaceArray = npt.NDArray[np.signedinteger[Any]]
 
 # relative difference below which two values are tied: rounding of permuted family means
 TIED = 1e-12
@@ -90,7 +92,8 @@ def _n_untied(places: PlaceArray) -> FloatArray:
     # a unit that is the m-th of its tie is tied with m - 1 before it
     begins = np.where(np.diff(ordered, axis=1, prepend=-1) > 0, np.arange(n), 0)
     tied = (np.arange(n) - np.maximum.accumulate(begins, axis=1)).sum(axis=1)
-    return n * (n - 1) / 2 - tied.astype(np.float64)
+    untied: FloatArray = n * (n - 1) / 2 - tied.astype(np.float64)
+    return untied
 
 
 def tau_samples(x: FloatArray, y: FloatArray, counts: FloatArray) -> FloatArray:
