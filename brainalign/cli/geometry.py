@@ -45,7 +45,8 @@ def geometry(
         typer.Option(
             "--property",
             metavar="ID",
-            help="Property id, such as dimension.curve.mle for all scales; several times. Default: all without curves.",
+            help="Property id, such as dimension.curve.mle for all scales; several times. "
+            "Default: all without curves and convergence.",
         ),
     ] = None,
     n_stimuli: Annotated[
@@ -133,7 +134,9 @@ def _of_noise(source: str, layer: list[str] | None, **options: Any) -> Reply:
         dimension += [name | row for row in plain(one.curves.dimension)]
         structure += [name | row for row in plain(one.curves.structure)]
         law = one.spectrum
-        fitted: dict[str, Any] = {} if law is None else {"exponent": law.exponent, "in_sample": law.in_sample, "fit": law.fit}
+        fitted: dict[str, Any] = {}
+        if law is not None:
+            fitted = {"exponent": law.exponent, "in_sample": law.in_sample, "fit": law.fit}
         spectra.append({**name, "exponent": None, **fitted, "reason": one.no_spectrum})
     columns = ["subject", "roi", "of", "repeats", "scale", "dimension", "low", "high"]
     text: list[str | Grid] = [Grid.of(dimension, columns)]
