@@ -23,7 +23,9 @@ from brainalign.models.layers import Layer
 __all__ = ["Batching", "image_bytes", "largest_batch", "settle"]
 
 _CANDIDATES = {"cpu": (2, 4, 8, 16, 32), "cuda": (16, 32, 64, 128, 256)}
-_WORTH_A_SWEEP = 64  # stimuli: below, the sweep costs more than it saves
+_UNTIMED = {"cpu": 8, "cuda": 64}
+_PASSES = 2  # of each batch in a sweep
+_SHARE = 20  # a sweep may run one image for each so many of the set
 _SLOWER = 1.15
 
 
@@ -70,10 +72,11 @@ def largest_batch(module: nn.Module, per_image: int, max_memory: int) -> int:
 def settle(
     module: nn.Module, images: torch.Tensor, *, n_stimuli: int, limit: int, revision: str, run: Callable[..., None]
 ) -> Batching:
-    """Choose batch size and memory format by a short timing sweep, in well under a second of CPU time for small nets.
+    """Choose batch size and memory format by a timing sweep that costs at most a twentieth of the set.
 
-    The choice is remembered for this network on this machine (``$BRAINALIGN_CACHE``, else ``~/.cache/brainalign``), so
-    that a second run and one that resumes an interrupted run give the same bits.
+    Batches are tried from the smallest on, so what a sweep may cost decides how large they get: of 400 images 2 and 4
+    at a time, of 2,560 up to 32. The choice is remembered for this network on this machine (``$BRAINALIGN_CACHE``,
+    else ``~/.cache/brainalign``), so that a second run and one that resumes an interrupted run give the same bits.
 
     Parameters
     ----------
@@ -83,13 +86,15 @@ def settle(
         ``run(batch, batching)`` does one forward pass.
     """
     kind = images.device.type
-    candidates = [b for b in _CANDIDATES.get(kind, _CANDIDATES["cpu"]) if b <= min(limit, n_stimuli)]
-    if n_stimuli < _WORTH_A_SWEEP or not candidates:
-        return Batching(max(1, min(limit, n_stimuli, 8)))
+    formats = _formats(module, images)
+    candidates = [b for b in _CANDIDATES.get(kind, _CANDIDATES["cpu"]) if b <= limit]
+    affordable = [b for b in candidates if _images(candidates, b, len(formats)) <= n_stimuli // _SHARE]
+    if not affordable:
+        return Batching(max(1, min(limit, n_stimuli, _UNTIMED.get(kind, _UNTIMED["cpu"]))))
     parts = (
         revision,
         tuple(images.shape[1:]),
-        limit,
+        affordable,
         kind,
         torch.get_num_threads(),
         torch.__version__,
@@ -98,7 +103,7 @@ def settle(
     file = _cache() / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:24]}.json"
     with contextlib.suppress(OSError, ValueError, TypeError):
         return Batching(**json.loads(file.read_text()))
-    best = _sweep(module, images, candidates, run)
+    best = _sweep(images, affordable, formats, run)
     with contextlib.suppress(OSError):  # a folder that cannot be written costs a sweep next time, no more
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
@@ -112,28 +117,37 @@ def _cache() -> Path:
     return (Path(given) if given else Path.home() / ".cache" / "brainalign") / "batching"
 
 
-def _sweep(module: nn.Module, images: torch.Tensor, candidates: list[int], run: Callable[..., None]) -> Batching:
-    four_dimensional = images.ndim == 4 and any(p.ndim == 4 for p in module.parameters())
-    formats = ["contiguous", "channels_last"] if four_dimensional and images.device.type == "cpu" else ["contiguous"]
-    first = candidates[len(candidates) // 2]
-    memory_format = min(formats, key=lambda name: _seconds(images, Batching(first, name), run))
-    best, fastest = Batching(first, memory_format), math.inf
-    for size in candidates:
-        batching = Batching(size, memory_format)
-        seconds = _seconds(images, batching, run)
+def _formats(module: nn.Module, images: torch.Tensor) -> list[str]:
+    maps = images.ndim == 4 and any(p.ndim == 4 for p in module.parameters())
+    return ["contiguous", "channels_last"] if maps and images.device.type == "cpu" else ["contiguous"]
+
+
+def _images(candidates: Sequence[int], largest: int, n_formats: int) -> int:
+    """Images that a sweep up to a size runs: the smallest size in each format, the others in one."""
+    return _PASSES * (sum(b for b in candidates if b <= largest) + (n_formats - 1) * candidates[0])
+
+
+def _sweep(
+    images: torch.Tensor, candidates: Sequence[int], formats: Sequence[str], run: Callable[..., None]
+) -> Batching:
+    timed = {name: _seconds(images, Batching(candidates[0], name), run) for name in formats}
+    memory_format = min(timed, key=lambda name: timed[name])
+    best, fastest = Batching(candidates[0], memory_format), timed[memory_format]
+    for size in candidates[1:]:
+        seconds = _seconds(images, Batching(size, memory_format), run)
         if seconds < fastest:
-            best, fastest = batching, seconds
+            best, fastest = Batching(size, memory_format), seconds
         elif seconds > _SLOWER * fastest:
             break
     return best
 
 
 def _seconds(images: torch.Tensor, batching: Batching, run: Callable[..., None]) -> float:
-    """Seconds an image: the better of two passes, the first of which also warms up."""
+    """Seconds an image: the best of the passes, the first of which also warms up."""
     repeats = math.ceil(batching.size / len(images))
     batch = images.repeat(repeats, *[1] * (images.ndim - 1))[: batching.size]
     taken = []
-    for _ in range(2):
+    for _ in range(_PASSES):
         try:
             start = time.perf_counter()
             run(batch, batching)
