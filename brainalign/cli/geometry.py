@@ -109,8 +109,8 @@ def geometry(
     text: list[str | Grid] = [Grid.of(rows, columns)]
     reasons = dict.fromkeys(f"{row['property']}: {row['reason']}" for row in rows if row["reason"])
     dropped = {row["layer"] or row["roi"]: row["dropped"] for row in rows if row["dropped"]}
-    where = {None: "", **{name: f" in {name}" for name in dropped if name}}
-    copies = [f"{n} stimuli{where[name]} equal an earlier one (nearly): local measures leave them out."
+    places: dict[Any, str] = {None: "", **{name: f" in {name}" for name in dropped if name}}
+    copies = [f"{n} stimuli{places[name]} equal an earlier one (nearly): local measures leave them out."
               for name, n in dropped.items()]  # fmt: skip
     files = [f"property file: {path}" for path in found.files]
     return Reply(rows, [*text, *reasons, *copies, *files])

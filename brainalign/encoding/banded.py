@@ -201,7 +201,7 @@ class _Fitted:
 
     @classmethod
     def empty(cls, x: torch.Tensor, v: int, spaces: int) -> _Fitted:
-        exact = {"dtype": torch.float64}
+        exact: Any = {"dtype": torch.float64}
         return cls(
             torch.zeros(v, x.shape[1], dtype=x.dtype),
             torch.empty(v, spaces, **exact),
