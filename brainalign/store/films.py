@@ -6,7 +6,6 @@ import io
 import threading
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from PIL import Image
 
@@ -46,7 +45,7 @@ def film_frames(data: bytes, *, name: str) -> Iterator[Image.Image]:
             f"film {name} needs PyAV to be read: pip install 'brainalign[video]', or cut it into frames beforehand"
         ) from error
     try:
-        with av.open(io.BytesIO(data)) as container:
+        with av.open(io.BytesIO(data), mode="r") as container:
             for frame in container.decode(container.streams.video[0]):
                 yield frame.to_image()
     except (av.FFmpegError, IndexError, ValueError) as error:
@@ -67,7 +66,7 @@ class Film:
 
     def _begin(self) -> None:
         self._frames = film_frames(self._data, name=self._name)
-        self._next, self._held = 0, dict[int, Any]()
+        self._next, self._held = 0, dict[int, Image.Image]()
 
     def frame(self, number: int) -> Image.Image:
         """Return a frame.
