@@ -70,7 +70,7 @@ def images(
         ),
     ] = None,
     videos: Annotated[
-        bool, typer.Option("--videos", help="Each folder of images is one video, its images the frames in order.")
+        bool, typer.Option("--videos", help="Each film, and each folder of images, is one video.")
     ] = False,
 ) -> Reply:
     """Register images as a stimulus set.

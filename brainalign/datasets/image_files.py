@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from brainalign.datasets.inflation import ARCHIVE_ERRORS, unpacked
 from brainalign.errors import DatasetError
+from brainalign.store.films import is_film_name
 from brainalign.store.stimulus_files import SUFFIXES, ParquetImages, is_image_name
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ class ImageSource(Protocol):
     def names(self) -> list[str]:
         """Relative paths of all images, sorted."""
 
+    def films(self) -> list[str]:
+        """Relative paths of all film files, sorted."""
+
     def read(self, name: str) -> bytes:
-        """Bytes of one image."""
+        """Bytes of one image or film."""
 
 
 class _Folder:
@@ -38,8 +42,14 @@ class _Folder:
         self.root = root
 
     def names(self) -> list[str]:
+        return self._files(is_image_name)
+
+    def films(self) -> list[str]:
+        return self._files(is_film_name)
+
+    def _files(self, wanted: Callable[[str], bool]) -> list[str]:
         files = (path.relative_to(self.root) for path in self.root.rglob("*") if path.is_file())
-        return sorted(path.as_posix() for path in files if is_image_name(path.as_posix()))
+        return sorted(path.as_posix() for path in files if wanted(path.as_posix()))
 
     def read(self, name: str) -> bytes:
         try:
@@ -57,6 +67,9 @@ class _Zip:
     def names(self) -> list[str]:
         return sorted(info.filename for info in self.archive.infolist() if is_image_name(info.filename))
 
+    def films(self) -> list[str]:
+        return sorted(info.filename for info in self.archive.infolist() if is_film_name(info.filename))
+
     def read(self, name: str) -> bytes:
         try:
             return unpacked(self.archive, name, self.path)
@@ -73,6 +86,9 @@ class _Parquet:
 
     def names(self) -> list[str]:
         return self.images.names()
+
+    def films(self) -> list[str]:
+        return []
 
     def read(self, name: str) -> bytes:
         try:

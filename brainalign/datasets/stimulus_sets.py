@@ -111,7 +111,8 @@ def complete_stimuli(
 def with_images(table: pd.DataFrame, images: str | Path | None) -> tuple[pd.DataFrame, str | None, str | None]:
     """Add file, size, hash and colour print of the images whose names without ending are the stimulus ids.
 
-    Where there are no such images, folders of these names are taken as videos, their images as the frames.
+    Where there are no such images, films or folders of these names are taken as videos, the images of a folder as the
+    frames.
 
     Returns the table, the source and its kind; all unchanged and None where ``images`` is None.
 
@@ -126,10 +127,11 @@ def with_images(table: pd.DataFrame, images: str | Path | None) -> tuple[pd.Data
     with open_images(images) as files:
         names = [PurePosixPath(file) for file in files.names()]
         ids = {str(file): file.stem for file in names if file.stem in wanted}
-        of_frames = not ids and any(file.parent.name in wanted for file in names)
-    if of_frames:
+        of_frames = any(file.parent.name in wanted for file in names)
+        of_films = any(PurePosixPath(file).stem in wanted for file in files.films())
+    if not ids and (of_frames or of_films):
         videos, kind = describe_videos(images, wanted=wanted)
-        _refuse_absent(images, "folder of frames", wanted, set(videos["stimulus"]))
+        _refuse_absent(images, "film or folder of frames", wanted, set(videos["stimulus"]))
         return table.merge(videos, on="stimulus", validate="one_to_one"), str(Path(images).resolve()), kind
     _refuse_absent(images, "image", wanted, set(ids.values()))
     described, kind = describe_images(images, ids=ids)

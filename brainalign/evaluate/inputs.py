@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -213,8 +214,18 @@ def applicable(metrics: list[Metric], kinds: Iterable[str], *, explicit: bool) -
 
 
 def chosen_subjects(benchmark: Benchmark, store: Store) -> list[str]:
-    """Return the subjects of a benchmark; ChoiceError for one that the dataset lacks."""
+    """Return the subjects of a benchmark.
+
+    Raises
+    ------
+    EntryNotFoundError
+        If the store has no responses of its dataset, in the variant that it takes; says how to bring them in.
+    ChoiceError
+        For a subject that the dataset lacks.
+    """
     known = store.subjects(benchmark.dataset, benchmark.variant)
+    if not known:
+        raise EntryNotFoundError(_absent(benchmark, store))
     if benchmark.subjects == "all":
         return list(known)
     for name in benchmark.subjects:
@@ -223,6 +234,16 @@ def chosen_subjects(benchmark: Benchmark, store: Store) -> list[str]:
                 f"benchmark {benchmark.id} asks for subject {name!r} of {benchmark.dataset}.{near_names(name, known)}"
             )
     return list(benchmark.subjects)
+
+
+def _absent(benchmark: Benchmark, store: Store) -> str:
+    taken, there = benchmark.variant, store.variants(benchmark.dataset)
+    what = f"variant {taken!r} of {benchmark.dataset!r}" if taken else f"dataset {benchmark.dataset!r}"
+    has = f"it has the variants {', '.join(map(repr, there))}" if there else "it has none of that dataset"
+    words = ["brainalign", "data", "ingest", benchmark.dataset, "ROOT", *(["--variant", taken] if taken else [])]
+    return (
+        f"benchmark {benchmark.id} scores {what}, which is not in {store.url}; {has}. Bring it in: {shlex.join(words)}"
+    )
 
 
 def chosen_rois(benchmark: Benchmark, names: list[str]) -> list[str]:

@@ -51,20 +51,23 @@ def image_bytes(layers: Sequence[Layer], image: torch.Tensor, n_features: int) -
     return 4 * (3 * largest + n_features + 3 * image.numel())
 
 
-def largest_batch(module: nn.Module, per_image: int, max_memory: int) -> int:
-    """Return how many images fit.
+def largest_batch(module: nn.Module, per_image: int, max_memory: int, *, held: int = 0) -> int:
+    """Return how many images fit, beside the weights and ``held`` bytes, in three quarters of the memory.
+
+    The rest is for the rows that wait to be written.
 
     Raises
     ------
     InputError
-        Not even one fits beside the weights.
+        Not even one fits.
     """
-    weights = sum(p.numel() * p.element_size() for p in module.parameters())
-    fit = (max_memory - weights) // per_image
+    held += sum(p.numel() * p.element_size() for p in module.parameters())
+    fit = (max_memory - max_memory // 4 - held) // per_image
     if fit < 1:
-        need = (weights + per_image) / 1e6
+        need = (held + per_image) * 4 / 3 / 1e6
         raise InputError(
-            f"max_memory={max_memory / 1e6:.0f}MB is too little: weights and one image need about {need:.0f}MB"
+            f"max_memory={max_memory / 1e6:.0f}MB is too little: weights, projections and one image need about "
+            f"{need:.0f}MB"
         )
     return fit
 

@@ -19,6 +19,8 @@ __all__ = ["TrainingSet", "fit_components", "needs_fit", "refuse_overlap"]
 Plan = Mapping[str, tuple[Layer, BoundPooling]]
 Rows = Mapping[str, Any]
 
+_FIT_BYTES = 56  # a number of the stack, with its copies in the decomposition
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -108,13 +110,15 @@ def _block_rows(pooling: BoundPooling, n_stimuli: int, key: str) -> int:
 
 
 def _refuse_wide(plan: Plan, keys: Sequence[str], blocks: Mapping[str, int], max_memory: int) -> None:
-    # components, block, and the stack of both with its decomposition
-    need = sum(
-        4 * int(np.prod(plan[k][1].shape)) * 3 * (blocks[k] + int(plan[k][1].rule.n_components or 0)) for k in keys
-    )
-    if need > max_memory:
+    widths = {key: int(np.prod(plan[key][1].shape)) for key in keys}
+    components = {key: int(plan[key][1].rule.n_components or 0) for key in keys}
+    # of all layers the components in float64, their mean and variance, and the block that gathers
+    held = sum(widths[key] * (8 * components[key] + 16 + 4 * blocks[key]) for key in keys)
+    # of the one that is fitted the stack of components and block, and its decomposition, as measured
+    at_work = max(_FIT_BYTES * widths[key] * (components[key] + blocks[key]) for key in keys)
+    if (need := held + at_work) > max_memory:
         raise InputError(
-            f"fitting {', '.join(keys[:4])} takes about {need / 1e9:.1f} GB, max_memory is {max_memory / 1e9:.1f} GB: "
+            f"fitting {', '.join(keys[:4])} takes about {need / 1e9:.2g} GB, max_memory is {max_memory / 1e9:.2g} GB: "
             "fewer layers or components, more memory, or a random projection ('srp:N')"
         )
 
@@ -123,7 +127,7 @@ class _Fit:
     def __init__(self, n_components: int, block: int, n_stimuli: int) -> None:
         from sklearn.decomposition import IncrementalPCA
 
-        self._model = IncrementalPCA(n_components)
+        self._model = IncrementalPCA(n_components, copy=False)
         self._n_components, self._block, self._left = n_components, block, n_stimuli
         self._n, self._count = n_stimuli, 0
         self._waiting: list[Any] = []
@@ -138,9 +142,12 @@ class _Fit:
             self._count += step
             taken += step
             if self._count == size:
-                self._model.partial_fit(np.concatenate(self._waiting))
-                self._left -= size
+                block = np.concatenate(self._waiting)
                 self._waiting, self._count = [], 0
+                self._model.partial_fit(block)
+                # they are a view of a decomposition three times as large
+                self._model.components_ = self._model.components_.copy()
+                self._left -= size
 
     def finished(self) -> Components:
         model = self._model

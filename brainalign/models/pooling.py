@@ -171,6 +171,15 @@ class BoundPooling:
         return self.rule.n_components is not None and self.rule.n_components < math.prod(self.shape)
 
     @property
+    def held_bytes(self) -> int:
+        """Memory of the projection, as far as it is known beforehand."""
+        d, whole = self.rule.n_components, math.prod(self.shape)
+        if d is None or not self.projects:
+            return 0
+        # of a sparse one a number and its place, of which a row has about the root of the width
+        return int(8 * d * math.sqrt(whole)) if self.rule.kind == "srp" else 4 * (d + 1) * whole
+
+    @property
     def _channels_last(self) -> bool:
         tokens = len(self.shape) == 2  # or maps that are known to lie so
         return self.rule.kind in ("mean-last", "cls", "patches") or tokens or self.maps_last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 import zipfile
 from pathlib import Path
 from types import TracebackType
@@ -14,11 +15,13 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from brainalign.errors import ChoiceError, DatasetError, ImageError
+from brainalign.store.films import Film, is_film_name
 from brainalign.store.stimulus_files import ParquetImages, frame_names
 
 __all__ = ["StimulusReader", "decode_image", "to_rgb"]
 
 CAPTIONS = ("caption", "text")
+_OPEN_FILMS = 4  # frames of a film and of the next ones are asked for side by side
 
 
 class StimulusReader:
@@ -32,7 +35,8 @@ class StimulusReader:
         pixels (height, width, 3) or (height, width), or the bytes of an image file; the hash is that of these bytes)
         or ``parquet``
         (``<column>/<row>``: image files as bytes). In a folder or a zip a ``file`` that ends in ``/`` is a video: its
-        images are the frames, in the order of their names, and the hash is that of their bytes one after another.
+        images are the frames, in the order of their names, and the hash is that of their bytes one after another; one
+        that ends as films do (``.mp4``) is a film of as many frames as column ``n_frames`` says.
     images
         False: only ids and captions are wanted, and no source is opened.
 
@@ -50,7 +54,10 @@ class StimulusReader:
         self._files = [str(f) for f in table["file"]] if "file" in table else []
         given = list(table["sha256"]) if "sha256" in table else [""] * len(self.ids)
         self.hashes = [sha if isinstance(sha, str) else "" for sha in given]
-        self.has_videos = images and any(file.endswith("/") for file in self._files)
+        self._counts = list(table["n_frames"]) if "n_frames" in table else []
+        self.has_videos = images and any(file.endswith("/") or is_film_name(file) for file in self._files)
+        self._films: dict[int, Film] = {}
+        self._films_lock = threading.Lock()
         self._frames: dict[int, list[str]] = {}
         self._captions = next((list(table[c]) for c in CAPTIONS if c in table), None)
         opened: tuple[str, Any] = _open_source(table.attrs, stimulus_set) if images else ("", None)
@@ -100,6 +107,8 @@ class StimulusReader:
         DatasetError
             A video without frames, or with other bytes than when it was recorded.
         """
+        if is_film_name(self._files[row]):
+            return self._film_length(row)
         if not self._files[row].endswith("/"):
             return 1
         if row not in self._frames:
@@ -121,11 +130,27 @@ class StimulusReader:
             if found.ndim == 1:
                 return decode_image(found.tobytes(), name=self._name(row))
             return Image.fromarray(found).convert("RGB")
+        if is_film_name(self._files[row]):
+            return self._film(row).frame(frame)
         if self._files[row].endswith("/"):
             self.n_frames(row)
             file = self._frames[row][frame]
             return decode_image(self._bytes(row, file), name=f"{self._name(row)}, frame {file.rpartition('/')[2]}")
         return decode_image(self._checked(row, self._bytes(row, self._files[row])), name=self._name(row))
+
+    def _film_length(self, row: int) -> int:
+        if not self._counts or not self._counts[row] >= 1:
+            raise DatasetError(f"film {self._name(row)} was recorded without its number of frames: import it again")
+        return int(self._counts[row])
+
+    def _film(self, row: int) -> Film:
+        with self._films_lock:
+            if row not in self._films:
+                data = self._checked(row, self._bytes(row, self._files[row]))
+                self._films[row] = Film(data, self._film_length(row), name=self._name(row))
+                for old in list(self._films)[:-_OPEN_FILMS]:
+                    del self._films[old]
+            return self._films[row]
 
     def _name(self, row: int) -> str:
         return f"{self.ids[row]!r} ({self._files[row]} in {self.stimulus_set!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -89,8 +90,12 @@ class Extraction:
 
     def batch(self, asked: int | None, max_memory: int) -> None:
         """Settle how many images go into a forward pass."""
-        features = sum(pooling.n_features for _, pooling in self.plan.values())
-        limit = largest_batch(self.network.module, image_bytes(self.probed, self.first[0], features), max_memory)
+        poolings = [pooling for _, pooling in self.plan.values()]
+        features = sum(pooling.n_features for pooling in poolings)
+        whole = sum(math.prod(self.plan[key][1].shape) for key in needs_fit(self.plan))  # rows that are fitted on
+        per_image = image_bytes(self.probed, self.first[0], features + whole)
+        held = sum(pooling.held_bytes for pooling in poolings)
+        limit = largest_batch(self.network.module, per_image, max_memory, held=held)
         self._row_bytes, self._max_memory = 4 * features, max_memory
         self.forward = Forward(self.network.module, self.plan, self.device, self.precision)
         if asked is not None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from brainalign.errors import DatasetError
 
-__all__ = ["SUFFIXES", "ParquetImages", "frame_names", "is_image_name"]
+__all__ = ["SUFFIXES", "ParquetImages", "frame_names", "is_hidden", "is_image_name"]
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -22,9 +22,12 @@ def is_image_name(name: str) -> bool:
     >>> is_image_name("a/b.JPG"), is_image_name("__MACOSX/b.jpg"), is_image_name("b.txt")
     (True, False, False)
     """
-    parts = PurePosixPath(name).parts
-    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-    return PurePosixPath(name).suffix.lower() in SUFFIXES and not hidden
+    return PurePosixPath(name).suffix.lower() in SUFFIXES and not is_hidden(name)
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a file or one of its folders is hidden, or was left by an archiver."""
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
 
 
 def frame_names(kind: str, source: Any, folder: str) -> list[str]:

@@ -7,6 +7,7 @@ import datetime
 import json
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from brainalign.store.read import rows_of
 from brainalign.store.zarr_files import EntryFiles
 
 __all__ = ["EntryArray", "array_record", "make_document", "publish", "write_entry"]
+
+
+_WORTH_A_THREAD = 2**20  # bytes of a block: hashing and compressing then run side by side
 
 
 class EntryArray:
@@ -66,9 +70,16 @@ class EntryArray:
 
     def append(self, block: Array) -> None:
         """Write the next rows and add them to the content hash."""
-        self._array[self._row : self._row + len(block)] = block
-        self._row += len(block)
-        self.content.update(block)
+        rows = slice(self._row, self._row + len(block))
+        if self.content.dtype == "string" or block.nbytes < _WORTH_A_THREAD:
+            self._array[rows] = block
+            self.content.update(block)
+        else:
+            with ThreadPoolExecutor(1, thread_name_prefix="brainalign-hash") as pool:
+                hashed = pool.submit(self.content.update, block)
+                self._array[rows] = block
+                hashed.result()
+        self._row = rows.stop
 
 
 def _compressor(dtype: str) -> BloscCodec:

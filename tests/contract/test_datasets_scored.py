@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from brainalign.benchmarks import load_benchmark
 from brainalign.cli.app import build_app
-from brainalign.datasets import DATASETS
+from brainalign.datasets import DATASETS, ingest
+from brainalign.errors import EntryNotFoundError
+from brainalign.evaluate.inputs import chosen_subjects
 from brainalign.manifests import load_manifest, manifest_ids
 from brainalign.store import Store, average_repeats, open_store
 from brainalign.testing.miniatures import MINIATURES
@@ -21,6 +26,7 @@ SMALL = {"n_permutations": 20, "encoding_permutations": 20, "half_samples": 20, 
 METRICS = {"responses": ["encoding.ridge.r", "cka.linear.debiased"], "rdms": ["rsa.correlation.rho-a"]}
 STIMULI_ONLY = {"natural-scenes"}
 MADE = {"simulated-cortex"}  # needs images and a network that sees them; scored by the demo
+BEYOND_MINIATURES = {"nsd-conwell-otc"}  # its region needs reliabilities that the miniature has not
 VARIANTS = {"bold-moments": "rois"}  # six test videos are too few to be split
 
 
@@ -83,3 +89,22 @@ def test_ingest_audit_and_score(dataset: str, tmp_path: Path, monkeypatch: pytes
     if kind == "responses":
         assert max(values) > 0.5  # the responses themselves are the best of models
         assert all(row["ceiling"] is not None or row["ceiling_reason"] for row in rows)
+
+
+@pytest.mark.parametrize("dataset", MINIATURES)
+def test_what_a_benchmark_lacks_is_brought_in_by_the_command_that_its_error_names(dataset: str, tmp_path: Path) -> None:
+    """Also after an ingestion with the defaults, which of some datasets is another variant."""
+    mini, store = MINIATURES[dataset], open_store(tmp_path / "store")
+    mini.make(tmp_path / "tree")
+    ingest(dataset, tmp_path / "tree", store, **mini.options)
+    for document in load_manifest(dataset).benchmarks:
+        benchmark = load_benchmark(document.id)
+        there = store.variants(dataset)
+        if benchmark.variant in there or document.id in BEYOND_MINIATURES:
+            continue
+        with pytest.raises(EntryNotFoundError, match=re.escape(", ".join(map(repr, there)))) as caught:
+            chosen_subjects(benchmark, store)
+        words = shlex.split(str(caught.value).rpartition("Bring it in: ")[2])
+        assert words == ["brainalign", "data", "ingest", dataset, "ROOT", "--variant", str(benchmark.variant)]
+        ingest(dataset, tmp_path / "tree", store, variant=words[-1], **mini.options)
+        assert store.subjects(dataset, words[-1])

@@ -78,7 +78,8 @@ def ingest_bold_moments(
         All these files are pickles, and are refused unless this says that they come from a source you trust. Even then
         they are read without running what they hold: :mod:`brainalign.datasets.unpickling`.
     images : path, optional
-        Folder or zip with one image a video, ``vid0001.jpg`` and so on, as a middle frame.
+        Folder or zip with one film a video, ``vid0001.mp4`` and so on, or one folder of frames, ``vid0001/``, or one
+        image, ``vid0001.jpg``, as a middle frame.
 
     Returns
     -------

@@ -96,11 +96,11 @@ def test_videos_that_changed_or_have_no_frames(frames, tmp_path):
         file.unlink()
     with pytest.raises(DatasetError, match=r"'clip2'.*no frames"):
         embed_small(store, stimuli="clips")
-    with pytest.raises(DatasetError, match="no folder of frames"):
+    with pytest.raises(DatasetError, match="no film and no folder of frames"):
         import_videos(store, "flat", images_of(store))
     (folder / "more" / "clip4").mkdir(parents=True)
     Image.new("RGB", (5, 5)).save(folder / "more" / "clip4" / "0.png")
-    with pytest.raises(DatasetError, match="two folders are called 'clip4'"):
+    with pytest.raises(DatasetError, match="two videos are called 'clip4'"):
         import_videos(store, "twice", folder)
 
 
@@ -110,7 +110,7 @@ def test_stimuli_of_a_dataset_take_folders_of_their_names_as_videos(frames):
     table, source, kind = with_images(ids, folder)
     assert (source, kind) == (str(folder), "folder")
     assert table["file"].tolist() == ["clip2/", "clip4/"] and table["n_frames"].tolist() == [2, 4]
-    with pytest.raises(DatasetError, match="no folder of frames of 1 of 3 stimuli, first 'clip9'"):
+    with pytest.raises(DatasetError, match="no film or folder of frames of 1 of 3 stimuli, first 'clip9'"):
         with_images(pd.DataFrame({"stimulus": ["clip2", "clip4", "clip9"]}), folder)
     with pytest.raises(DatasetError, match="no image of 1 of 1"):
         with_images(pd.DataFrame({"stimulus": ["else"]}), folder)

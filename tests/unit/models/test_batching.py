@@ -17,9 +17,11 @@ def cache(tmp_path, monkeypatch):
 
 def test_memory_limits_the_batch():
     module = nn.Linear(10, 10, bias=False)
-    assert largest_batch(module, per_image=100, max_memory=1400) == 10
+    assert largest_batch(module, per_image=100, max_memory=2000) == 11
+    assert largest_batch(module, per_image=100, max_memory=2000, held=900) == 2
     with pytest.raises(InputError, match="max_memory"):
-        largest_batch(module, per_image=100, max_memory=450)
+        largest_batch(module, per_image=100, max_memory=600)
+    assert largest_batch(module, per_image=100, max_memory=667) == 1
 
 
 def test_small_sets_need_no_sweep():
