@@ -201,14 +201,13 @@ class _Fitted:
 
     @classmethod
     def empty(cls, x: torch.Tensor, v: int, spaces: int) -> _Fitted:
-        exact: Any = {"dtype": torch.float64}
         return cls(
-            torch.zeros(v, x.shape[1], dtype=x.dtype),
-            torch.empty(v, spaces, **exact),
-            torch.empty(v, **exact),
-            torch.empty(v, dtype=torch.int64),
-            torch.empty(v, **exact),
-            torch.empty(v, dtype=torch.bool),
+            coef=torch.zeros(v, x.shape[1], dtype=x.dtype),
+            gamma=torch.empty(v, spaces, dtype=torch.float64),
+            offset=torch.empty(v, dtype=torch.float64),
+            choice=torch.empty(v, dtype=torch.int64),
+            inner_r2=torch.empty(v, dtype=torch.float64),
+            low_end=torch.empty(v, dtype=torch.bool),
         )
 
     def take(
