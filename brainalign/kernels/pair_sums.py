@@ -22,7 +22,7 @@ __all__ = [
 IndexArray = npt.NDArray[np.intp]
 
 CHUNK_ROWS = 64
-CHUNK_BYTES = 16 * 2**20  # of permuted pairs held at once: small enough to stay in the processor's cache
+CHUNK_BYTES = 4 * 2**20  # of permuted pairs held at once: small enough to stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def permuted_products(many_a: Sequence[torch.Tensor], B: torch.Tensor, permutati
     Notes
     -----
     Each permuted ``B`` is gathered once, upper triangle only, and meets all ``A`` in one product.
-    Cost: R n² / 2 gathered numbers and L R n² flops; L n 512 bytes and a few tens of megabytes.
+    Cost: R n² / 2 gathered numbers and L R n² flops; L n 512 bytes and a few megabytes.
     """
     n = len(B)
     orders = torch.as_tensor(np.ascontiguousarray(permutations), device=B.device)
