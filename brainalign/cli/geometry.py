@@ -79,9 +79,9 @@ def geometry(
     """
     if noise:
         _refuse({"--stimuli": stimuli, "--property": property_, "--repeats": repeats, "--results": results}, "with")
-        where = {"variant": variant, "min_ncsnr": min_ncsnr, "n_stimuli": n_stimuli, "store": store}
-        chosen = {"subjects": subject or None, "rois": roi or None, "model": control}
-        return _of_noise(source, layer, structure=structure, seed=seed, **where, **chosen)
+        kept: dict[str, Any] = {"variant": variant, "min_ncsnr": min_ncsnr, "n_stimuli": n_stimuli, "store": store}
+        chosen: dict[str, Any] = {"subjects": subject or None, "rois": roi or None, "model": control}
+        return _of_noise(source, layer, structure=structure, seed=seed, **kept, **chosen)
     _refuse({"--control": control, "--structure": structure or None}, "without")
     from brainalign.studies.geometry import measure_geometry
 
@@ -108,7 +108,7 @@ def geometry(
     text: list[str | Grid] = [Grid.of(rows, columns)]
     reasons = dict.fromkeys(f"{row['property']}: {row['reason']}" for row in rows if row["reason"])
     dropped = {row["layer"] or row["roi"]: row["dropped"] for row in rows if row["dropped"]}
-    where = {None: "", **{name: f" in {name}" for name in dropped if name}}
+    where: dict[Any, str] = {None: "", **{name: f" in {name}" for name in dropped if name}}
     copies = [f"{n} stimuli{where[name]} equal an earlier one (nearly): local measures leave them out."
               for name, n in dropped.items()]  # fmt: skip
     files = [f"property file: {path}" for path in found.files]
@@ -133,7 +133,9 @@ def _of_noise(source: str, layer: list[str] | None, **options: Any) -> Reply:
         dimension += [name | row for row in plain(one.curves.dimension)]
         structure += [name | row for row in plain(one.curves.structure)]
         law = one.spectrum
-        fitted: dict[str, Any] = {} if law is None else {"exponent": law.exponent, "in_sample": law.in_sample, "fit": law.fit}
+        fitted: dict[str, Any] = (
+            {} if law is None else {"exponent": law.exponent, "in_sample": law.in_sample, "fit": law.fit}
+        )
         spectra.append({**name, "exponent": None, **fitted, "reason": one.no_spectrum})
     columns = ["subject", "roi", "of", "repeats", "scale", "dimension", "low", "high"]
     text: list[str | Grid] = [Grid.of(dimension, columns)]
