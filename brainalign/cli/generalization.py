@@ -73,6 +73,70 @@ def rate(
     return Reply(document, [Grid.of(rows, columns), *said])
 
 
+@command(
+    app,
+    "measure",
+    example="brainalign generalization measure NET --stimuli cifar --heldout --network cifar-resnet:net.th "
+    "--results DIR\n"
+    "brainalign generalization measure NET --stimuli cifar --property gap.probe.logistic --json",
+)
+def measure(
+    model: Annotated[str, typer.Argument(metavar="MODEL@REV", help="Stored embeddings.")],
+    stimuli: Annotated[
+        str, typer.Option("--stimuli", metavar="SET", help="Stimulus set; for most terms with classes.")
+    ],
+    store: StoreUrl = None,
+    heldout: Annotated[
+        bool, typer.Option("--heldout", help="The stimuli had no part in training: bounds are for such alone.")
+    ] = False,
+    network: Annotated[
+        str | None, typer.Option("--network", metavar="NAME", help="The network itself. Default: by its stored name.")
+    ] = None,
+    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column of the classes.")] = "label",
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            "--classes", exists=True, dir_okay=False, metavar="TXT", help="Class names in the order of the outputs."
+        ),
+    ] = None,
+    first_class: Annotated[
+        int, typer.Option("--first-class", min=0, help="Output of class 0: 1 where the first is 'background'.")
+    ] = 0,
+    layer: Layers = None,
+    property_: Annotated[
+        list[str] | None, typer.Option("--property", metavar="ID", help="Only this term; several times.")
+    ] = None,
+    points: Annotated[int, typer.Option("--points", min=1, help="Images at which Jacobians are taken.")] = 8,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Let the network's source fetch published weights.")
+    ] = False,
+    seed: _Seed = 0,
+    results: Annotated[
+        Path | None, typer.Option("--results", metavar="DIR", help="Keep the terms as result files below it.")
+    ] = None,
+) -> Reply:
+    """Measure sensitivity, gap and bound of a network, layer by layer.
+
+    relate takes them as properties, and the leaderboard shows them. Dimension, slope and curve of convergence:
+    brainalign geometry --property convergence.slope.
+    """
+    from brainalign.studies.generalization import measure_generalization
+
+    found = measure_generalization(
+        model, stimuli, store, heldout=heldout, network=network, label=label,
+        classes=None if classes is None else classes.read_text(encoding="utf-8").splitlines(), first_class=first_class,
+        layers=layer or None, properties=property_ or None, n_points=points, allow_download=allow_download, seed=seed,
+        results=results,
+    )  # fmt: skip
+    rows: list[dict[str, Any]] = plain(found.table)
+    reasons = dict.fromkeys(f"{row['layer']}, {row['property']}: {row['reason']}" for row in rows if row["reason"])
+    text = [Grid.of(rows, ["layer", "property", "value", "error", "n_stimuli"], found.model), *reasons, *found.notes]
+    return Reply(
+        {"model": found.model, "rows": rows, "notes": found.notes, "files": [str(file) for file in found.files]},
+        [*text, *(f"property file: {path}" for path in found.files)],
+    )
+
+
 @command(app, "split", example="brainalign generalization split train.npy test.npy --json")
 def split(
     train: Annotated[Path, typer.Argument(help="Embeddings of training samples, in rows.")],

@@ -44,7 +44,8 @@ def geometry(
         typer.Option(
             "--property",
             metavar="ID",
-            help="Property id, such as dimension.curve.mle for all scales; several times. Default: all without curves.",
+            help="Property id, such as dimension.curve.mle for all scales; several times. "
+            "Default: all without curves and convergence.",
         ),
     ] = None,
     n_stimuli: Annotated[

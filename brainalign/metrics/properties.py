@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from brainalign.errors import ChoiceError, InputError, UndefinedError, near_names
-from brainalign.generalization import wasserstein_rate
+from brainalign.generalization import WassersteinRate
 from brainalign.geometry import LocalDimension, global_dimension, local_dimension
-from brainalign.metrics.representation import Number, Property, Representation
+from brainalign.metrics.representation import LARGEST_SAMPLE, SAMPLE_PAIRS, Number, Property, Representation
 
-__all__ = ["PROPERTIES", "Measured", "get_property", "measure"]
-
-# of the two samples whose distance is measured
-LARGEST_SAMPLE = 400
+__all__ = ["PROPERTIES", "Measured", "get_property", "measure", "usual_properties"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def measure(X: Any, properties: Iterable[str] | None = None) -> list[Measured]:
     X : array-like, shape (n_stimuli, n_units), or Representation
         Stimuli in rows.
     properties : iterable of str, optional
-        Ids; default all.
+        Ids; default all but those that say ``asked``.
 
     Returns
     -------
@@ -64,7 +61,7 @@ def measure(X: Any, properties: Iterable[str] | None = None) -> list[Measured]:
     ChoiceError, ShapeError, NonFiniteError
         For unknown ids, fewer than four stimuli, NaN or inf.
     """
-    wanted = [get_property(name) for name in (PROPERTIES if properties is None else properties)]
+    wanted = [get_property(name) for name in (usual_properties() if properties is None else properties)]
     representation = X if isinstance(X, Representation) else Representation(X)
     return [_measured(record, representation) for record in wanted]
 
@@ -78,6 +75,11 @@ def _measured(record: Property, representation: Representation) -> Measured:
     if not math.isfinite(value):
         return Measured(record.id, None, None, *counts, "no finite value: nothing matches these data")
     return Measured(record.id, value, error if math.isfinite(error) else None, *counts)
+
+
+def usual_properties() -> list[str]:
+    """Return the ids of the properties that are measured where none is named."""
+    return [name for name, record in PROPERTIES.items() if not record.asked]
 
 
 def get_property(property_id: str) -> Property:
@@ -147,11 +149,18 @@ def _global(estimator: str, title: str, cost: str, source: str) -> Property:
     )
 
 
-def _convergence(representation: Representation) -> Number:
-    points = representation.points
-    largest = min(len(points) // 2, LARGEST_SAMPLE)
-    found = wasserstein_rate(points, sizes=[largest // 8, largest // 4, largest // 2, largest], n_draws=5)
-    return found.dimension, found.slope_error * found.dimension**2
+def _convergence(name: str, family: str, title: str, value: Callable[[WassersteinRate], Number]) -> Property:
+    return Property(
+        id=name,
+        version=1,
+        family=family,
+        title=title,
+        value=lambda representation: value(representation.rate),
+        cost="transports of at most 400 points, half a second in all, shared",
+        source="Weed & Bach 2019, doi:10.3150/18-BEJ1065",
+        params={"largest": LARGEST_SAMPLE, "n_draws": SAMPLE_PAIRS},
+        asked=True,
+    )
 
 
 def _scale(name: str, family: str, title: str, value: Callable[[Representation], float], source: str) -> Property:
@@ -177,11 +186,13 @@ def _table() -> dict[str, Property]:
         _global("pca-variance", "Components that hold 95 % of the variance", linear, "principal components"),
         _global("correlation", "Correlation dimension", "n² p", "Grassberger & Procaccia 1983"),
         _global("mst", "Growth of the shortest tree", "n² p, at most 2,000 stimuli", "Costa & Hero 2004"),
-        Property(
-            id="dimension.wasserstein", version=1, family="dimension",
-            title="Dimension by the rate at which two samples approach each other", value=_convergence,
-            cost="transports of at most 400 points, half a second in all",
-            source="Weed & Bach 2019, doi:10.3150/18-BEJ1065", params={"largest": LARGEST_SAMPLE, "n_draws": 5},
+        _convergence(
+            "dimension.wasserstein", "dimension", "Dimension by the rate at which two samples approach each other",
+            lambda rate: (rate.dimension, rate.slope_error * rate.dimension**2),
+        ),
+        _convergence(
+            "convergence.slope", "convergence", "Slope of the log distance of two samples on their log size",
+            lambda rate: (rate.slope, rate.slope_error),
         ),
         _scale("scale.slope", "scale", "Dimensions a decade of neighbours", lambda r: r.curve.slope, yu),
         _scale("scale.loglog-slope", "scale", "Slope of log dimension", lambda r: r.curve.loglog_slope, yu),

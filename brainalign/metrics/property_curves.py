@@ -1,4 +1,4 @@
-"""Properties that have a value at every scale: curves of dimension and of structure."""
+"""Properties that have a value at every scale: curves of dimension, structure, convergence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from brainalign.errors import ChoiceError, InputError, UndefinedError, near_names
 from brainalign.geometry import dimension_curve
-from brainalign.metrics.representation import Representation
+from brainalign.kernels.transport import diameter
+from brainalign.metrics.representation import LARGEST_SAMPLE, SAMPLE_PAIRS, Representation
 
 __all__ = ["CURVES", "CurveProperty", "MeasuredCurve", "get_curve", "measure_curves"]
 
@@ -60,6 +61,12 @@ def _structure(representation: Representation) -> Values:
     return curve.scales[:-1].astype(np.float64), curve.consecutive, curve.consecutive_error
 
 
+def _approach(representation: Representation) -> Values:
+    rate, unit = representation.rate, diameter(representation.points)
+    error = rate.per_draw.std(axis=0, ddof=1) / np.sqrt(len(rate.per_draw))
+    return rate.sizes.astype(np.float64), rate.distance / unit, error / unit
+
+
 _LEVINA, _MACKAY = "Levina & Bickel 2004", "MacKay & Ghahramani 2005"
 
 CURVES: dict[str, CurveProperty] = {
@@ -82,6 +89,11 @@ CURVES: dict[str, CurveProperty] = {
         CurveProperty(
             "scale.curve.structure", 1, "scale", "Debiased distance from k to 2 k neighbours", _structure,
             "Mémoli 2011, doi:10.1007/s10208-011-9093-5",
+        ),
+        CurveProperty(
+            "convergence.curve.wasserstein", 1, "convergence", "Distance of two samples of n points, in diameters",
+            _approach, "Weed & Bach 2019, doi:10.3150/18-BEJ1065",
+            {"largest": LARGEST_SAMPLE, "n_draws": SAMPLE_PAIRS},
         ),
     )
 }  # fmt: skip
@@ -111,7 +123,7 @@ def measure_curves(X: Any, properties: Iterable[str] | None = None) -> list[Meas
 
     Notes
     -----
-    Cost: n² p for each curve of dimension, and about a second for that of structure.
+    Cost: n² p for each curve of dimension, and about a second for those of structure and of convergence.
     """
     wanted = [get_curve(name) for name in (CURVES if properties is None else properties)]
     points = X if isinstance(X, Representation) else Representation(X)

@@ -11,6 +11,7 @@ import torch
 
 from brainalign.arrays import as_matrix
 from brainalign.errors import UndefinedError
+from brainalign.generalization import WassersteinRate, wasserstein_rate
 from brainalign.geometry import (
     DimensionCurve,
     SpectrumExponent,
@@ -25,6 +26,9 @@ from brainalign.kernels import Neighbours, neighbour_graph
 __all__ = ["Number", "Property", "Representation"]
 
 WIDEST_GRAPH = 100
+# points in the larger samples whose distance is measured, and pairs of samples at each size
+LARGEST_SAMPLE = 400
+SAMPLE_PAIRS = 5
 
 
 class Representation:
@@ -63,6 +67,13 @@ class Representation:
         return structure_curve(self.points)
 
     @cached_property
+    def rate(self) -> WassersteinRate:
+        """Distances of two samples, at four sizes up to 400 or half of all points."""
+        largest = min(len(self.points) // 2, LARGEST_SAMPLE)
+        sizes = [largest // 8, largest // 4, largest // 2, largest]
+        return wasserstein_rate(self.points, sizes=sizes, n_draws=SAMPLE_PAIRS)
+
+    @cached_property
     def spectrum(self) -> SpectrumExponent:
         """The power law of the spectrum."""
         return spectrum_exponent(self.points)
@@ -79,7 +90,7 @@ class Property:
     ----------
     id, version
         The id spells the estimator; a changed number is a new version.
-    family : {"dimension", "scale", "spectrum"}
+    family : {"dimension", "scale", "spectrum", "convergence"}
         What it describes.
     title : str
         In words.
@@ -89,6 +100,8 @@ class Property:
         Estimator and its settings.
     cost, source : str
         In multiplications; where it comes from.
+    asked : bool
+        Whether it is measured only where it is named: it costs more than the rest together.
     """
 
     id: str
@@ -99,6 +112,7 @@ class Property:
     cost: str
     source: str
     params: dict[str, Any] = field(default_factory=dict)
+    asked: bool = False
 
     @property
     def key(self) -> str:

@@ -20,7 +20,7 @@ from brainalign.results import PropertyResult, PropertyRow, provenance, write_pr
 from brainalign.results.schema import MetricInput
 from brainalign.store import Store, open_store
 from brainalign.studies.class_names import Classes, Descriptions, described_classes, read_classes
-from brainalign.studies.representations import Part, embedding_parts
+from brainalign.studies.representations import Part, embedding_parts, last_layer
 
 __all__ = ["Accuracy", "accuracy_differences", "measure_accuracy"]
 
@@ -127,7 +127,7 @@ def measure_accuracy(
     texts = None if text is None else described_classes(text, known.names, templates, allow_download=allow_download)
     if texts is None and properties is None:
         wanted = [record for record in wanted if record.needs != "descriptions"]
-    head = _last_layer(there)
+    head = last_layer(there)
     notes = []
     if head is None and any(record.of_network for record in wanted):
         wanted = [record for record in wanted if not record.of_network]
@@ -158,13 +158,6 @@ def measure_accuracy(
     judged = {(str(part.name), record.id): found for record, part, _, found in measured if found is not None}
     files = [] if results is None else _written(results, measured, said)
     return Accuracy(name, pd.DataFrame(rows), judged, files, notes)
-
-
-def _last_layer(there: Any) -> str | None:
-    """The layer that ends the network, pooled by what leaves a vector as it is."""
-    ends = [str(key) for key in there.data_vars if there[key].attrs.get("depth") == 1.0]
-    plain = [key for key in ends if len(there[key].attrs.get("output_shape", ())) == 1 and "|srp" not in key]
-    return plain[0] if plain else None
 
 
 def _asked(name: str, patterns: Sequence[str] | None) -> bool:

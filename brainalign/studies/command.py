@@ -14,6 +14,7 @@ from brainalign.datasets.matrices import load_table
 from brainalign.errors import InputError, UndefinedError
 from brainalign.metrics import METRICS
 from brainalign.metrics.accuracies import ACCURACIES
+from brainalign.metrics.bound_terms import BOUND_TERMS
 from brainalign.metrics.properties import PROPERTIES
 from brainalign.metrics.property_curves import CURVES
 from brainalign.studies.columns import column, kept_rows, source_of
@@ -164,7 +165,7 @@ def _joint(source: Path, named: Sequence[str], more: Path | None, **options: Any
     else:
         metrics = [name for name in names if name in METRICS]
         bare = [name.partition("@")[0] for name in names]
-        properties = [name for name in bare if name in {**PROPERTIES, **CURVES, **ACCURACIES}]
+        properties = [name for name in bare if name in {*PROPERTIES, *CURVES, *ACCURACIES, *BOUND_TERMS}]
         if not (metrics or properties):
             raise InputError(f"none of {', '.join(names)} is a metric or a property: there is nothing to join.")
         joint = results_and_properties(source, metrics=metrics, properties=list(dict.fromkeys(properties)), **options)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from brainalign.errors import ChoiceError, InputError, near_names
-from brainalign.metrics.properties import PROPERTIES, get_property, measure
+from brainalign.metrics.properties import PROPERTIES, get_property, measure, usual_properties
 from brainalign.metrics.property_curves import CURVES, get_curve, measure_curves
 from brainalign.metrics.representation import Representation
 from brainalign.results import PropertyResult, PropertyRow, provenance, write_property
@@ -70,7 +70,7 @@ def measure_geometry(
         Names or patterns such as ``blocks.*``; default all.
     properties : sequence of str, optional
         Ids of `brainalign.metrics.properties.PROPERTIES` or of `brainalign.metrics.property_curves.CURVES`; default all
-        of the former.
+        of the former but those of convergence, half a second a layer.
     n_stimuli : int, optional
         Measure on as many stimuli, drawn without replacement: dimension compares only at the same number.
     repeats, min_ncsnr
@@ -118,7 +118,7 @@ def measure_geometry(
 
 def _wanted(properties: Sequence[str] | None) -> tuple[list[str], list[str]]:
     if properties is None:
-        return list(PROPERTIES), []
+        return usual_properties(), []
     for name in properties:
         if name not in PROPERTIES and name not in CURVES:
             raise ChoiceError(f"property {name!r} is unknown.{near_names(name, [*PROPERTIES, *CURVES])}")

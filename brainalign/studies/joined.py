@@ -12,6 +12,7 @@ import pandas as pd
 
 from brainalign.errors import ChoiceError, InputError, ResultError, near_names
 from brainalign.metrics.accuracies import ACCURACIES
+from brainalign.metrics.bound_terms import BOUND_TERMS
 from brainalign.results import PropertyResult, Result, iter_properties, iter_results
 from brainalign.results.schema import SELECTED, MetricInput
 
@@ -20,6 +21,12 @@ __all__ = ["Joint", "at_scale", "property_rows", "results_and_properties", "scor
 _Result = TypeVar("_Result", Result, PropertyResult)
 
 LAST = "last"
+# measured on labelled images, which need not be the stimuli of the other properties
+LABELLED = frozenset({*ACCURACIES, *BOUND_TERMS})
+OF_NETWORK = frozenset(
+    [record.id for record in ACCURACIES.values() if record.of_network]
+    + [record.id for record in BOUND_TERMS.values() if record.of_network]
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,15 +114,15 @@ def results_and_properties(
         simulated = bool(scores["simulated"].any())
     curves: dict[str, dict[float, str]] = {}
     for what, on in (
-        ([p for p in properties if p not in ACCURACIES], stimuli),
-        ([p for p in properties if p in ACCURACIES], labelled),
+        ([p for p in properties if p not in LABELLED], stimuli),
+        ([p for p in properties if p in LABELLED], labelled),
     ):
         if not what:
             continue
         measured = property_rows(root, what, on)
-        kind = "accuracy" if what[0] in ACCURACIES else "properties of embeddings"
+        kind = "accuracy and generalization" if what[0] in LABELLED else "properties of embeddings"
         notes.append(f"{kind} of {', '.join(sorted(set(measured['stimulus_set'])))}")
-        of_network = measured["property"].isin([p for p in what if p in ACCURACIES and ACCURACIES[p].of_network])
+        of_network = measured["property"].isin(OF_NETWORK)
         of_layers = measured[~of_network]
         chosen = of_layers if unit == "layer" or of_layers.empty else _one_layer(of_layers, layer)
         for rows, by_layer in ((chosen, unit == "layer"), (measured[of_network], False)):
@@ -279,15 +286,16 @@ def property_rows(root: str | Path, properties: Sequence[str], stimuli: str | No
     there = {row["property"] for row in found.values()}
     missing = [name for name in properties if name not in there]
     if missing:
-        command = "accuracy" if missing[0] in ACCURACIES else "geometry"
+        command = "generalization measure" if missing[0] in BOUND_TERMS else "geometry"
+        command = "accuracy" if missing[0] in ACCURACIES else command
         raise ResultError(
             f"no property {', '.join(missing)} of embeddings below {str(root)!r}; there are {sorted(known) or 'none'}. "
             f"Measure it with `brainalign {command} MODEL --stimuli SET --results DIR`."
         )
     rows = pd.DataFrame(list(found.values()))
-    measures_accuracy = set(properties) <= set(ACCURACIES)
-    _require_one(rows["stimulus_set"], "stimulus sets", "labelled" if measures_accuracy else "stimuli")
-    for _, one in rows.groupby("property") if measures_accuracy else [("all", rows)]:
+    are_labelled = set(properties) <= LABELLED
+    _require_one(rows["stimulus_set"], "stimulus sets", "labelled" if are_labelled else "stimuli")
+    for _, one in rows.groupby("property") if are_labelled else [("all", rows)]:
         _require_one(one["n_stimuli"], "numbers of stimuli", "n_stimuli, when measuring")
     return rows
 

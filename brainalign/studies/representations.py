@@ -17,7 +17,7 @@ from brainalign.results import PropertySource
 from brainalign.stats import Repeats, as_repeats, noise_ceiling
 from brainalign.store import Store, average_repeats
 
-__all__ = ["Part", "embedding_parts", "file_parts", "is_file", "ncsnr_of", "response_parts"]
+__all__ = ["Part", "embedding_parts", "file_parts", "is_file", "last_layer", "ncsnr_of", "response_parts"]
 
 READ = frozenset({".npy", ".npz", *TABLES})
 
@@ -66,6 +66,13 @@ def embedding_parts(
     for layer in _chosen([str(name) for name in embeddings.data_vars], layers):
         matrix = drawn(embeddings[layer].values, n_stimuli, seed)
         yield Part(layer, matrix, described, None, bool(attrs.get("simulated", False)))
+
+
+def last_layer(there: xr.Dataset) -> str | None:
+    """Return the stored layer that ends its network, pooled by what leaves a vector as it is; None if there is none."""
+    ends = [str(key) for key in there.data_vars if there[key].attrs.get("depth") == 1.0]
+    plain = [key for key in ends if len(there[key].attrs.get("output_shape", ())) == 1 and "|srp" not in key]
+    return plain[0] if plain else None
 
 
 def response_parts(

@@ -175,7 +175,7 @@ def cifar_resnet_case(folder: Path) -> Case:
     """A checkpoint in the form that they are published in, against a forward pass written anew."""
     from torch.nn import functional
 
-    from brainalign.models.cifar_resnet import CifarResNet
+    from brainalign.cifar_resnet import CifarResNet
 
     torch.manual_seed(1)
     state = CifarResNet(2).eval().state_dict()

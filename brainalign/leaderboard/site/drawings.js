@@ -114,7 +114,7 @@ function scaleCurves(curve, layers) {
   const gap = Math.min(13, 240 / Math.max(1, named.length));
   for (const [, v] of named) heights.push(Math.max(ys.x(v), heights.length ? heights.at(-1) + gap : 0));
   const over = Math.max(0, (heights.at(-1) || 0) - 250);
-  return frame(xs, ys, "number of neighbours k", curve.property, curve.values.map((row, i) => {
+  return frame(xs, ys, curve.property.startsWith("convergence.") ? "points in each of two samples" : "number of neighbours k", curve.property, curve.values.map((row, i) => {
     const points = row.map((v, k) => [scales[k], v]).filter(([, v]) => v !== null).map(([k, v]) => `${xs.x(k).toFixed(1)} ${ys.x(v).toFixed(1)}`);
     if (!points.length) return null;
     const at = named.findIndex(([j]) => j === i);

@@ -48,7 +48,7 @@ function geometryView(line) {
       h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "left" }, "Property"), layers.map((l) => h("th", { scope: "col" }, shortened(l, 24))))),
       h("tbody", {}, names.map((name, i) => h("tr", {}, h("th", { scope: "row", class: "left" }, name), of.table.values[i].map((v) => h("td", {}, measured(v))))))));
     return [h("h3", {}, `Geometry on ${of.stimuli}`), h("p", {}, marks(of)),
-      h("p", { class: "small" }, `Of the embedding alone, ${fewest === most ? most : `${fewest} to ${most}`} stimuli. Dimension compares only at the same number of stimuli and the same k.`),
+      h("p", { class: "small" }, `Of the embedding alone, ${fewest === most ? most : `${fewest} to ${most}`} stimuli. Dimension compares only at the same number of stimuli and the same k${names.some((name) => name.startsWith("bound.")) ? "; a bound rests on what no data test, and the one by Hoeffding’s inequality, which knows no dimension, is never above it" : ""}.`),
       table, of.curves.map((curve) => h("div", {}, h("h4", {}, curve.property), scaleCurves(curve, layers)))];
   });
 }

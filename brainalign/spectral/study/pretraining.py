@@ -14,12 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from brainalign.cifar_resnet import CifarResNet
 from brainalign.errors import InputError
 from brainalign.spectral.stability import SpectralComparison, compare_checkpoints
 from brainalign.spectral.study.networks import Headed
 from brainalign.spectral.study.tasks import Task, draw
 from brainalign.spectral.study.train import Schedule, fine_tune
-from brainalign.spectral.study.vision import CifarResNet, image_source
+from brainalign.spectral.study.vision import image_source
 
 __all__ = ["Stage", "pretrain_small", "pretraining_rows", "pretraining_study"]
 
@@ -146,7 +147,7 @@ def pretraining_rows(found: SpectralComparison, known: dict[str, Any]) -> list[d
 
 
 def _restored(state: dict[str, torch.Tensor], stage: Stage) -> nn.Module:
-    network = CifarResNet(stage.blocks, stage.width)
+    network = CifarResNet(stage.blocks, None, width=stage.width)
     network.load_state_dict(state)
     return network
 
@@ -157,7 +158,7 @@ def pretrain_small(
     """Return the weights after pretraining on ``size`` images, and the accuracy on the test part."""
     torch.manual_seed(seed)
     where = torch.device(device)
-    source = image_source("small-resnet", lambda: CifarResNet(stage.blocks, stage.width), 4 * stage.width)
+    source = image_source("small-resnet", lambda: CifarResNet(stage.blocks, None, width=stage.width), 4 * stage.width)
     drawn = draw(task, n_train=size, n_dev=1, n_test=min(1000, len(task.test)), seed=seed)
     train, test = (source.prepare(part, where) for part in (drawn.train, drawn.test))
     network = Headed(source, source.make().to(where), drawn).to(where)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from brainalign.cifar_resnet import CifarResNet
 from brainalign.errors import ChoiceError, DatasetError, MissingDependencyError, ModelError, near_names
 from brainalign.spectral.study.networks import Batches, Source
 from brainalign.spectral.study.tasks import Part, Task
@@ -21,7 +22,6 @@ from brainalign.weights import read_weights
 __all__ = [
     "MEAN",
     "STD",
-    "CifarResNet",
     "cifar_resnet_source",
     "efficientnet_source",
     "image_source",
@@ -30,46 +30,6 @@ __all__ = [
 ]
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-class CifarResNet(nn.Module):
-    """ResNet of 6 n + 2 layers for 32 x 32 images, shortcuts without parameters; returns the embedding (batch, 64).
-
-    He et al. 2016, doi:10.1109/CVPR.2016.90, option A; names as in the weights of akamaster/pytorch_resnet_cifar10.
-    ``width`` is that of the first stage (16 there).
-    """
-
-    def __init__(self, n: int = 3, width: int = 16) -> None:
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
-        widths = [width, width, 2 * width, 4 * width]
-        for stage in (1, 2, 3):
-            blocks = [
-                _Block(widths[stage - 1] if i == 0 else widths[stage], widths[stage], 2 if i == 0 and stage > 1 else 1)
-                for i in range(n)
-            ]
-            self.add_module(f"layer{stage}", nn.Sequential(*blocks))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
-        for stage in (1, 2, 3):
-            x = self.get_submodule(f"layer{stage}")(x)
-        return x.mean(dim=(2, 3))
-
-
-class _Block(nn.Module):
-    def __init__(self, before: int, after: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
-        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
-        self.bn1, self.bn2 = nn.BatchNorm2d(after), nn.BatchNorm2d(after)
-        self.pad, self.stride = (after - before) // 2, stride
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        if self.pad or self.stride > 1:
-            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.pad, self.pad))
-        return F.relu(out + x)
 
 
 def cifar_resnet_source(weights: str | Path | Mapping[str, torch.Tensor], *, n: int | None = None) -> Source:
@@ -88,7 +48,7 @@ def cifar_resnet_source(weights: str | Path | Mapping[str, torch.Tensor], *, n: 
     depth, width = n or len(blocks), body["conv1.weight"].shape[0]
 
     def make() -> nn.Module:
-        network = CifarResNet(depth, width)
+        network = CifarResNet(depth, None, width=width)
         try:
             network.load_state_dict(body)
         except RuntimeError as error:

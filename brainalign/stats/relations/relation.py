@@ -140,7 +140,7 @@ def relation_of(
     exchanged, and the covariates are fitted again. The interval is symmetric in Fisher's z with the bootstrap's
     standard error and Student's t with as many degrees of freedom as groups less one: with few families a percentile
     interval is too narrow. Cost: n_permutations n (q + 1) multiplications for each of the p, twice that for each group
-    left out, and n_permutations n² / 2 comparisons for tau.
+    left out, and n_permutations n² comparisons of small integers for tau.
 
     Examples
     --------

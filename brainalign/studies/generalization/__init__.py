@@ -1,12 +1,14 @@
 """The experiments on generalization: dimension, convergence, sensitivity of networks trained here or given."""
 
 from brainalign.studies.generalization.autoencoders import AutoencoderStudy, autoencoder_study
+from brainalign.studies.generalization.bounded import Assumed
 from brainalign.studies.generalization.four_papers import (
     PROPERTIES_OF_PAPERS,
     PaperAnalysis,
     analyse_table,
     paper_table,
 )
+from brainalign.studies.generalization.measured import GeneralizationTerms, measure_generalization
 from brainalign.studies.generalization.planted import Planted, planted_table
 from brainalign.studies.generalization.profiles import class_profile, layer_profile, network_profile
 from brainalign.studies.generalization.resnet_table import resnet_table
@@ -15,7 +17,9 @@ from brainalign.studies.generalization.width import WidthStudy, relate_to_gap, w
 
 __all__ = [
     "PROPERTIES_OF_PAPERS",
+    "Assumed",
     "AutoencoderStudy",
+    "GeneralizationTerms",
     "PaperAnalysis",
     "Planted",
     "ResnetStudy",
@@ -25,6 +29,7 @@ __all__ = [
     "class_profile",
     "labelled_images",
     "layer_profile",
+    "measure_generalization",
     "network_profile",
     "paper_table",
     "planted_table",

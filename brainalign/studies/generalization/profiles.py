@@ -19,7 +19,7 @@ from brainalign.models.forward import at_inference
 from brainalign.models.layers import first_tensor, observed
 from brainalign.studies.generalization.small_networks import Samples
 
-__all__ = ["class_profile", "embeddings_at", "layer_profile", "network_profile"]
+__all__ = ["class_profile", "embeddings_at", "label_losses", "layer_profile", "network_profile"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -123,7 +123,7 @@ def class_profile(network: nn.Module, samples: Samples, layer: str, *, n_draws: 
         mine = [own == label for own in labels]
         if not mine[0].any():
             continue
-        losses = [_losses(o, own)[m] for o, own, m in zip(out, labels, mine, strict=True)]
+        losses = [label_losses(o, own)[m] for o, own, m in zip(out, labels, mine, strict=True)]
         errors = [float((o.argmax(1) != own)[m].mean()) for o, own, m in zip(out, labels, mine, strict=True)]
         Z, T = at[0][mine[0]], at[1][mine[1]]
         rows.append(
@@ -155,7 +155,7 @@ def network_profile(network: nn.Module, samples: Samples, *, lipschitz: bool = T
     """
     out = [_outputs(network, part) for part in (samples.train, samples.test)]
     labels = [samples.train_labels.numpy(), samples.test_labels.numpy()]
-    losses = [float(_losses(o, own).mean()) for o, own in zip(out, labels, strict=True)]
+    losses = [float(label_losses(o, own).mean()) for o, own in zip(out, labels, strict=True)]
     errors = [float((o.argmax(1) != own).mean()) for o, own in zip(out, labels, strict=True)]
     weights = [p.detach() for p in network.parameters() if p.ndim > 1]
     upper = lipschitz_bounds(network, samples.test[:32], n_points=1).upper if lipschitz else math.nan
@@ -186,8 +186,8 @@ def _outputs(network: nn.Module, inputs: torch.Tensor) -> FloatArray:
     return logits
 
 
-def _losses(logits: FloatArray, labels: npt.NDArray[Any]) -> FloatArray:
-    """1-norm between softmax and the label's indicator: 2 (1 - probability of the label)."""
+def label_losses(logits: FloatArray, labels: npt.NDArray[Any]) -> FloatArray:
+    """Return the 1-norm between softmax (n, classes) and the label's indicator: 2 (1 - probability of the label)."""
     shifted = np.exp(logits - logits.max(1, keepdims=True))
     probability = np.take_along_axis(shifted, labels[:, None], 1)[:, 0] / shifted.sum(1)
     losses: FloatArray = 2 * (1 - probability)

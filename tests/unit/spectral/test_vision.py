@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from brainalign.cifar_resnet import CifarResNet
 from brainalign.errors import InputError, ModelError
 from brainalign.spectral import SpectralAdapter
 from brainalign.spectral.study.__main__ import main
 from brainalign.spectral.study.methods import METHODS
 from brainalign.spectral.study.pretraining import Stage, pretraining_study
 from brainalign.spectral.study.train import Schedule, fine_tune
-from brainalign.spectral.study.vision import CifarResNet, cifar_resnet_source, efficientnet_source, read_images, shifted
+from brainalign.spectral.study.vision import cifar_resnet_source, efficientnet_source, read_images, shifted
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 QUICK = Schedule(share=0.05, epochs=1, batch=16, n_train=32, n_dev=20, n_test=20)
@@ -19,7 +20,7 @@ QUICK = Schedule(share=0.05, epochs=1, batch=16, n_train=32, n_dev=20, n_test=20
 def small_state():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return CifarResNet(1, 8).state_dict()
+        return CifarResNet(1, None, width=8).state_dict()
 
 
 def cut(task, n=120):

@@ -10,10 +10,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from brainalign.cifar_resnet import CifarResNet
 from brainalign.cli.app import build_app
 from brainalign.errors import DatasetError, InputError
 from brainalign.models import load_network
-from brainalign.models.cifar_resnet import CifarResNet
 from brainalign.similarity import cka
 from brainalign.studies.generalization import autoencoder_study, relate_to_gap, resnet_study, resnet_table, width_study
 
@@ -172,17 +172,18 @@ def test_the_bound_from_files_refuses_training_losses_unless_told(tmp_path):
 @pytest.mark.study
 def test_width_study_on_digits(capsys):
     """All cells: dimension up and product down with the width by Spearman .8 or more at n = 100 without noise."""
-    start = time.perf_counter()
+    start, work = time.perf_counter(), time.process_time()
     found = width_study(sizes=(100, 200, 400, 800), noises=(0.0, 0.2), n_seeds=2)
-    seconds = time.perf_counter() - start
+    seconds, work = time.perf_counter() - start, time.process_time() - work
     first = found.orders.query("n == 100 and noise == 0").iloc[0]
     with capsys.disabled():
         part = found.networks.query("n in (100, 800) and noise == 0")
         means = part.groupby(["n", "width"])[["gap", "dimension", "product", "local", "wasserstein"]].mean()
         print("", means.round(3).to_string(), found.orders.round(2).to_string(), sep="\n")
-        print(found.relations.round(3).to_string(), *found.sentences[:1], f"{seconds:.0f} s", sep="\n")
+        print(found.relations.round(3).to_string(), *found.sentences[:1], sep="\n")
+        print(f"{len(found.networks)} networks, {seconds:.0f} s, {work:.0f} s of processor time")
     assert first["rho_dimension"] >= 0.8 and first["rho_product"] <= -0.8
-    assert seconds < 1200  # ten minutes on two quiet cores
+    assert work < 600  # ten minutes, whatever else the machine does
 
 
 @pytest.mark.study
