@@ -130,11 +130,10 @@ def measure(
     )  # fmt: skip
     rows: list[dict[str, Any]] = plain(found.table)
     reasons = dict.fromkeys(f"{row['layer']}, {row['property']}: {row['reason']}" for row in rows if row["reason"])
-    text = [Grid.of(rows, ["layer", "property", "value", "error", "n_stimuli"], found.model), *reasons, *found.notes]
-    return Reply(
-        {"model": found.model, "rows": rows, "notes": found.notes, "files": [str(file) for file in found.files]},
-        [*text, *(f"property file: {path}" for path in found.files)],
-    )
+    files = [str(file) for file in found.files]
+    text: list[str | Grid] = [Grid.of(rows, ["layer", "property", "value", "error", "n_stimuli"], found.model)]
+    text += [*reasons, *found.notes, *(f"property file: {path}" for path in files)]
+    return Reply({"model": found.model, "rows": rows, "notes": found.notes, "files": files}, text)
 
 
 @command(app, "split", example="brainalign generalization split train.npy test.npy --json")

@@ -240,9 +240,15 @@ def test_a_model_opens_with_layers_and_provenance(visited: Visit) -> None:
     assert opened and heading == "zebra" and visited.outcome["closed"]
     for part in ("layer1|mean", "layer3|mean (8 of 10)", "Provenance", "encoding.ridge.r.v1", "rank 1 of 3"):
         assert part in text
-    for part in ("Geometry on <i>photos</i>", "500 stimuli", "dimension.curve.mle.v1", "spectrum.exponent.v1", "1.375"):
+    for part in (
+        "Properties on <i>photos</i>",
+        "500 stimuli",
+        "dimension.curve.mle.v1",
+        "spectrum.exponent.v1",
+        "1.375",
+    ):
         assert part in text
-    assert "uncommitted code" in text[text.index("Geometry on") :]
+    assert "uncommitted code" in text[text.index("Properties on") :]
     assert charts == 3  # scores along the layers, one for each metric, and one property over scales
 
 

@@ -36,9 +36,9 @@ function facts(value) {
   return h("dl", {}, listed.map(([k, v]) => [h("dt", {}, k), h("dd", {}, facts(v))]));
 }
 
-const measured = (v) => (v === null || v === 0 || Math.abs(v) >= 0.01 ? num(v) : v.toExponential(1).replaceAll("-", "−"));
+const measured = (v) => (v === null || v === 0 || (Math.abs(v) >= 0.01 && Math.abs(v) < 1e6) ? num(v) : v.toExponential(1).replaceAll("-", "−"));
 
-// Properties of the embedding alone: by layer, and over scales as curves, one a layer
+// Properties without a brain: by layer, and over scales as curves, one a layer
 function geometryView(line) {
   const sets = data.geometry[nameOf(line)] || [];
   return sets.map((of) => {
@@ -47,8 +47,8 @@ function geometryView(line) {
     const table = names.length === 0 ? "" : sideways("Properties by layer", h("table", {},
       h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "left" }, "Property"), layers.map((l) => h("th", { scope: "col" }, shortened(l, 24))))),
       h("tbody", {}, names.map((name, i) => h("tr", {}, h("th", { scope: "row", class: "left" }, name), of.table.values[i].map((v) => h("td", {}, measured(v))))))));
-    return [h("h3", {}, `Geometry on ${of.stimuli}`), h("p", {}, marks(of)),
-      h("p", { class: "small" }, `Of the embedding alone, ${fewest === most ? most : `${fewest} to ${most}`} stimuli. Dimension compares only at the same number of stimuli and the same k${names.some((name) => name.startsWith("bound.")) ? "; a bound rests on what no data test, and the one by Hoeffding’s inequality, which knows no dimension, is never above it" : ""}.`),
+    return [h("h3", {}, `Properties on ${of.stimuli}`), h("p", {}, marks(of)),
+      h("p", { class: "small" }, `Measured without responses of a brain, ${fewest === most ? most : `${fewest} to ${most}`} stimuli. Dimension compares only at the same number of stimuli and the same k${names.some((name) => name.startsWith("bound.")) ? "; a bound rests on what no data test, and the one by Hoeffding’s inequality, which knows no dimension, is never above it" : ""}.`),
       table, of.curves.map((curve) => h("div", {}, h("h4", {}, curve.property), scaleCurves(curve, layers)))];
   });
 }

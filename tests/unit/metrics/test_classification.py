@@ -10,6 +10,7 @@ from brainalign.metrics.classification import (
     difference,
     knn_correct,
     probe_correct,
+    probe_gap,
     top_k_correct,
     zero_shot_scores,
 )
@@ -144,3 +145,15 @@ def test_the_table():
     for name, record in ACCURACIES.items():
         assert record.id == name and record.title and record.source
         assert record.needs in ("classifier", "descriptions", "features")
+
+
+def test_the_gap_of_a_probe_is_what_it_knows_of_its_own_half_alone():
+    """Labels at random in many dimensions: all of its own half, chance of the other."""
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(120, 200)), np.repeat(["a", "b"], 60)
+    gap, error = probe_gap(X, labels, seed=1)
+    held_out = probe_correct(X, labels, seed=1)
+    assert gap == pytest.approx(1 - held_out.value) and 0.3 < gap < 0.7
+    assert error == pytest.approx(np.nanstd(1 - held_out.correct, ddof=1) / np.sqrt(120))
+    apart = X + 100 * (labels == "a")[:, None]
+    assert probe_gap(apart, labels) == (0, 0)

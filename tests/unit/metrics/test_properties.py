@@ -5,8 +5,10 @@ import pytest
 
 from brainalign import geometry
 from brainalign.errors import ChoiceError, NonFiniteError, ShapeError
+from brainalign.generalization import wasserstein_rate
 from brainalign.metrics import representation
 from brainalign.metrics.properties import PROPERTIES, get_property, measure
+from brainalign.metrics.property_curves import measure_curves
 from brainalign.testing.clouds import power_law
 
 X = power_law(300, 1.0, 40)
@@ -43,6 +45,19 @@ def test_values_are_those_of_the_public_functions(everything):
     assert all(found.n_stimuli == 300 and found.dropped == 0 for found in everything.values())
     assert everything["dimension.local.mle.k50"].error > 0
     assert everything["dimension.mst"].error is None
+
+
+def test_convergence_is_measured_where_it_is_named(everything):
+    asked = {name for name, record in PROPERTIES.items() if record.asked}
+    assert asked == {"dimension.wasserstein", "convergence.slope"} == set(PROPERTIES) - set(everything)
+    found = {m.property: m for m in measure(X, sorted(asked))}
+    rate = wasserstein_rate(X, sizes=[18, 37, 75, 150], n_draws=5)
+    assert found["convergence.slope"].value == rate.slope and found["convergence.slope"].error == rate.slope_error
+    assert found["dimension.wasserstein"].value == rate.dimension
+    (curve,) = measure_curves(X, ["convergence.curve.wasserstein"])
+    width = np.linalg.norm(X[:, None] - X[None], axis=-1).max()
+    np.testing.assert_allclose(curve.values, rate.distance / width)
+    assert curve.scales.tolist() == rate.sizes.tolist() and (curve.errors > 0).all()
 
 
 def test_a_single_property_is_a_function():

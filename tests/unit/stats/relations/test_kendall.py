@@ -26,6 +26,18 @@ def test_tau_is_that_of_scipy(n, make):
     np.testing.assert_allclose(tau_null(x, many), [kendalltau(x, row).statistic for row in many], atol=1e-12)
 
 
+def test_the_null_of_many_units_with_rounding_of_family_means():
+    """More signs than fit a byte, rows that differ by rounding alone, and rows without order."""
+    rng = np.random.default_rng(3)
+    x, y = tied(300, rng), np.repeat(rng.normal(size=100), 3)
+    many = np.stack([rng.permutation(y) for _ in range(3)])
+    expected = [kendalltau(x, row).statistic for row in many]
+    wobbly = many * (1 + 1e-15 * rng.normal(size=many.shape))
+    np.testing.assert_allclose(tau_null(x, wobbly), expected, atol=1e-12)
+    ordered = np.arange(300.0)
+    assert tau_null(ordered, np.stack([ordered, -ordered, np.ones(300)])).tolist() == pytest.approx([1, -1, 0])
+
+
 def test_bootstrap_samples_are_those_of_repeated_units():
     rng = np.random.default_rng(0)
     x, y = tied(12, rng), tied(12, rng)
