@@ -120,7 +120,7 @@ def results_and_properties(
         if not what:
             continue
         measured = property_rows(root, what, on)
-        kind = "accuracy and generalization" if what[0] in LABELLED else "properties of embeddings"
+        kind = _kind(what)
         notes.append(f"{kind} of {', '.join(sorted(set(measured['stimulus_set'])))}")
         of_network = measured["property"].isin(OF_NETWORK)
         of_layers = measured[~of_network]
@@ -137,6 +137,13 @@ def results_and_properties(
     if simulated:
         notes.append("SIMULATED data: these are not scores against a brain")
     return Joint(table, curves, notes)
+
+
+def _kind(properties: Sequence[str]) -> str:
+    if properties[0] not in LABELLED:
+        return "properties of embeddings"
+    there = (("accuracy", ACCURACIES), ("generalization", BOUND_TERMS))
+    return " and ".join(name for name, table in there if any(p in table for p in properties))
 
 
 def _with_properties(
