@@ -47,7 +47,7 @@ def film_frames(data: bytes, *, name: str) -> Iterator[Image.Image]:
     try:
         with av.open(io.BytesIO(data), mode="r") as container:
             for frame in container.decode(container.streams.video[0]):
-                yield frame.to_image()
+                yield Image.fromarray(frame.to_ndarray(format="rgb24"))
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise ImageError(f"film {name} does not decode ({len(data)} bytes): {error}") from error
 
