@@ -114,8 +114,17 @@ def test_a_metric_that_does_not_exist_is_one_message(lab: Path, scored: Any) -> 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child")
 def test_an_interrupted_command_says_so_with_130(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("import time\nprint('started', flush=True)\ntime.sleep(60)\n")
+    # shells let what runs behind an & ignore Ctrl-C, and children inherit that
+    heeding = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     child = subprocess.Popen(
-        [sys.executable, "-m", "brainalign", "models", "show", "slow:build"],
+        [
+            sys.executable,
+            "-c",
+            f"{heeding}runpy.run_module('brainalign', run_name='__main__')",
+            "models",
+            "show",
+            "slow:build",
+        ],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

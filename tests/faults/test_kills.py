@@ -66,9 +66,14 @@ def test_ingest_and_embed(whole: tuple[Path, dict[str, float]], tmp_path: Path) 
 def test_score(whole: tuple[Path, dict[str, float]], tmp_path: Path, times: int) -> None:
     reference, seconds = whole
     draw, results, finished, caught = random.Random(3), tmp_path / "results", {}, 0
-    for _ in range(times):
-        arguments = (str(reference), str(results))
-        caught += faults.killed(faults.score_toy, *arguments, after=faults.pause(draw, seconds["score"]))
+    strikes, longest = 0, seconds["score"]
+    while strikes < times or (not caught and strikes < times + 12):
+        strikes += 1
+        hit = faults.killed(faults.score_toy, str(reference), str(results), after=faults.pause(draw, longest))
+        caught, longest = (
+            caught + hit,
+            longest if hit else longest / 2,
+        )  # the machine may be faster than when it was timed
         now = {path: path.read_bytes() for path in results.rglob("*.json") if ".parts" not in path.parts}
         assert {path: now.get(path) for path in finished} == finished  # what was finished stays as it was
         finished = now
