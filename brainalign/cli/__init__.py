@@ -14,7 +14,7 @@ def main() -> None:
     """
     try:
         from brainalign.cli.app import build_app
-        from brainalign.cli.freed_memory import keep_freed_memory
+        from brainalign.freed_memory import keep_freed_memory
 
         keep_freed_memory()
         build_app()(prog_name="brainalign")

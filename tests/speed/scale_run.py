@@ -74,6 +74,7 @@ def compare(store: Store, benchmark: Benchmark, folder: Path, given: Any) -> Non
         for turn in range(given.turns + 1):
             for name, scheduler in (("here", None), ("local:1", one), ("local:2", two)):
                 seconds = _timed(folder, store, benchmark, scheduler)
+                print(f"turn {turn}, {name}: {seconds:.2f} s", flush=True)
                 if turn:
                     times[name].append(round(seconds, 2))
     best = {name: min(seconds) for name, seconds in times.items()}

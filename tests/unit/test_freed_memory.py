@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from brainalign.cli.freed_memory import keep_freed_memory
+from brainalign.freed_memory import keep_freed_memory
 
 FAULTS = """
 import resource
@@ -19,7 +19,7 @@ for _ in range(50):
     np.ones(2_000_000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
-KEEP = "from brainalign.cli.freed_memory import keep_freed_memory\nassert keep_freed_memory()"
+KEEP = "from brainalign.freed_memory import keep_freed_memory\nassert keep_freed_memory()"
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
