@@ -23,6 +23,7 @@ import torch
 
 from brainalign.benchmarks import Benchmark
 from brainalign.evaluate import estimate, plan_score, score
+from brainalign.freed_memory import keep_freed_memory
 from brainalign.leaderboard import build_leaderboard
 from brainalign.schedule import Limits
 from brainalign.schedule.spec import connected
@@ -31,6 +32,7 @@ from brainalign.testing.scale import make_scale_store
 
 
 def main() -> None:
+    keep_freed_memory()  # as a command does
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["compare", "full", "plan"])
     for name, default in (("embeddings", 8), ("subjects", 1), ("rois", 4), ("neuroids", 300), ("n", 1000)):
