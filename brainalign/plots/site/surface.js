@@ -28,7 +28,9 @@ function surfaceView({ sides, boxes, colours, low, high, label, words }) {
   function draw() {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => { waiting = false; paint(); });
+    const once = () => { if (waiting) { waiting = false; paint(); } };
+    requestAnimationFrame(once);
+    setTimeout(once, 100); // a page that is not on show gets no frames
   }
   function project(side, i) {
     const [right, up, towards] = axes(turn[i]);
