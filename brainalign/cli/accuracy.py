@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from brainalign.cli.command import command
-from brainalign.cli.options import StoreUrl
+from brainalign.cli.options import ClassNames, FirstClass, LabelColumn, StoreUrl
 from brainalign.cli.reply import Grid, Reply, plain
 
 _SHOWN = ("model", "layer", "property", "value", "error", "chance", "n_stimuli", "n_classes", "reason")
@@ -30,16 +30,9 @@ def accuracy(
     ],
     stimuli: Annotated[str, typer.Option("--stimuli", metavar="SET", help="Stimulus set with classes.")],
     store: StoreUrl = None,
-    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column of the classes.")] = "label",
-    classes: Annotated[
-        Path | None,
-        typer.Option(
-            "--classes", exists=True, dir_okay=False, metavar="TXT", help="Class names in the order of the outputs."
-        ),
-    ] = None,
-    first_class: Annotated[
-        int, typer.Option("--first-class", min=0, help="Output of class 0: 1 where the first is 'background'.")
-    ] = 0,
+    label: LabelColumn = "label",
+    classes: ClassNames = None,
+    first_class: FirstClass = 0,
     layer: Annotated[
         list[str] | None,
         typer.Option("--layer", metavar="NAME", help="Stored layer or pattern for probe and kNN; several times."),

@@ -9,7 +9,7 @@ import typer
 
 from brainalign.cli import generalization_studies
 from brainalign.cli.command import command, family
-from brainalign.cli.options import Layers, StimuliOfModel, StoreUrl
+from brainalign.cli.options import ClassNames, FirstClass, LabelColumn, Layers, StimuliOfModel, StoreUrl
 from brainalign.cli.reply import Grid, Reply, plain
 
 app = family("generalization", "Convergence of embeddings, sensitivity of networks, the bound, and the experiments.")
@@ -92,16 +92,9 @@ def measure(
     network: Annotated[
         str | None, typer.Option("--network", metavar="NAME", help="The network itself. Default: by its stored name.")
     ] = None,
-    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column of the classes.")] = "label",
-    classes: Annotated[
-        Path | None,
-        typer.Option(
-            "--classes", exists=True, dir_okay=False, metavar="TXT", help="Class names in the order of the outputs."
-        ),
-    ] = None,
-    first_class: Annotated[
-        int, typer.Option("--first-class", min=0, help="Output of class 0: 1 where the first is 'background'.")
-    ] = 0,
+    label: LabelColumn = "label",
+    classes: ClassNames = None,
+    first_class: FirstClass = 0,
     layer: Layers = None,
     property_: Annotated[
         list[str] | None, typer.Option("--property", metavar="ID", help="Only this term; several times.")

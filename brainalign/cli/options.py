@@ -36,6 +36,16 @@ StimuliOfModel = Annotated[
 Layers = Annotated[
     list[str] | None, typer.Option("--layer", metavar="NAME", help="Layer or pattern; several times. Default: all.")
 ]
+LabelColumn = Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column of the classes.")]
+ClassNames = Annotated[
+    Path | None,
+    typer.Option(
+        "--classes", exists=True, dir_okay=False, metavar="TXT", help="Class names in the order of the outputs."
+    ),
+]
+FirstClass = Annotated[
+    int, typer.Option("--first-class", min=0, help="Output of class 0: 1 where the first is 'background'.")
+]
 
 
 def settings(pairs: list[str] | None) -> dict[str, object]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from brainalign.errors import ResultConflictError, ResultError, ResultFormatError
+from brainalign.errors import ResultConflictError, ResultError
 from brainalign.results.paths import TRUSTS, component, trust_of
-from brainalign.results.read import load_document, said
+from brainalign.results.read import read_as
 from brainalign.results.schema import MetricInput, Strict
 from brainalign.results.write import exclusive, replace_file
 
@@ -159,12 +159,7 @@ def read_property(path: str | Path) -> PropertyResult:
     ResultFormatError
         If it is no JSON, has another schema, or a field that the schema refuses; names file and field.
     """
-    path = Path(path)
-    document = load_document(path, "brainalign.property/1")
-    try:
-        return PropertyResult.model_validate(document)
-    except ValidationError as error:
-        raise ResultFormatError(f"{path}: {said(error)}") from error
+    return read_as(Path(path), "brainalign.property/1", PropertyResult)
 
 
 def iter_properties(root: str | Path) -> Iterator[tuple[Path, PropertyResult]]:

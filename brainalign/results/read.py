@@ -6,10 +6,10 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from brainalign.errors import ResultConflictError, ResultError, ResultFormatError
 from brainalign.results.identity import differences
@@ -20,13 +20,15 @@ from brainalign.results.schema import SCHEMA, Result
 __all__ = [
     "find_result",
     "iter_results",
-    "load_document",
+    "read_as",
     "read_blocks",
     "read_neuroids",
     "read_result",
     "result_files",
     "said",
 ]
+
+Document = TypeVar("Document", bound=BaseModel)
 
 
 def read_result(path: str | Path) -> Result:
@@ -52,9 +54,13 @@ def read_result(path: str | Path) -> Result:
         raise ResultFormatError(f"{path}: {said(error)}") from error
 
 
-def load_document(path: Path, schema: str) -> Any:
-    """Return the JSON of a file of this schema; errors as in `read_result`."""
-    return _parsed(path, _content(path), schema)
+def read_as(path: Path, schema: str, kind: type[Document]) -> Document:
+    """Read a file of this schema; errors as in `read_result`."""
+    document = _parsed(path, _content(path), schema)
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        raise ResultFormatError(f"{path}: {said(error)}") from error
 
 
 def _content(path: Path) -> bytes:
