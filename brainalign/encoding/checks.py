@@ -51,14 +51,20 @@ def check_permutations(permutations: npt.ArrayLike, n: int) -> IndexArray:
 def check_blocks(blocks: Sequence[npt.ArrayLike], folds: Sequence[Fold], n: int) -> list[IndexArray]:
     """Return blocks as sorted row indices that leave enough stimuli in every fold."""
     rows = [np.unique(np.asarray(block)) for block in blocks]
+    inside = np.zeros((len(folds), 2, n), dtype=np.intp)
+    for fold, sides in enumerate(folds):
+        for side, members in enumerate(sides):
+            inside[fold, side, members] = 1
+    sizes = inside.sum(axis=2)
     for number, block in enumerate(rows):
         if not len(block) or not np.issubdtype(block.dtype, np.integer) or block[0] < 0 or block[-1] >= n:
             raise InputError(f"block {number} must hold row indices of the {n} stimuli, at least one.")
-        for fold, (train, test) in enumerate(folds):
-            left = len(train) - int(np.isin(train, block).sum()), len(test) - int(np.isin(test, block).sum())
-            if left[0] < 3 or left[1] < 2:
-                raise InputError(
-                    f"block {number} leaves {left[0]} training and {left[1]} test stimuli in fold {fold}: at least "
-                    "three and two are needed; use smaller blocks or fewer folds."
-                )
+        left = sizes - inside[:, :, block].sum(axis=2)
+        short = np.flatnonzero((left < (3, 2)).any(axis=1))
+        if len(short):
+            fold = int(short[0])
+            raise InputError(
+                f"block {number} leaves {left[fold, 0]} training and {left[fold, 1]} test stimuli in fold {fold}: at "
+                "least three and two are needed; use smaller blocks or fewer folds."
+            )
     return rows

@@ -103,6 +103,14 @@ class _Members:
         return values[self.position] * self.mask[:, :, None]
 
 
+def _positions(rows: IndexArray, blocks: Sequence[IndexArray]) -> list[IndexArray]:
+    """Positions among ``rows``, ascending, of what each block holds of them."""
+    place = np.full(1 + max(int(rows.max()), *(int(block.max()) for block in blocks)), -1, dtype=np.intp)
+    place[rows] = np.arange(len(rows))
+    found = (place[block] for block in blocks)
+    return [np.sort(at[at >= 0]) for at in found]
+
+
 @dataclass(frozen=True)
 class _Batch:
     """Blocks of like size, so that little is padded: their numbers and their members in training and test rows."""
@@ -124,8 +132,7 @@ class _Deletion:
     @classmethod
     def of(cls, system: RidgeSystem, train: IndexArray, test: IndexArray, blocks: Sequence[IndexArray]) -> _Deletion:
         device = system.basis.device
-        trained = [np.flatnonzero(np.isin(train, block)) for block in blocks]
-        tested = [np.flatnonzero(np.isin(test, block)) for block in blocks]
+        trained, tested = _positions(train, blocks), _positions(test, blocks)
         octaves = np.array([(len(a).bit_length(), len(b).bit_length()) for a, b in zip(trained, tested, strict=True)])
         batches = []
         for octave in np.unique(octaves, axis=0):

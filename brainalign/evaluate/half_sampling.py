@@ -12,6 +12,7 @@ import numpy.typing as npt
 from brainalign.benchmarks import Benchmark
 from brainalign.errors import UndefinedError
 from brainalign.stats import Interval, PairForm, Repeats
+from brainalign.stats.form_grids import restrict_all, score_all
 from brainalign.stats.noise_free import between, noise_free_ends
 from brainalign.stats.resampling import half_samples, mean_interval, subsample_interval
 
@@ -44,7 +45,7 @@ class Halves:
 
     def restricted(self, form: PairForm, rows: IndexArray) -> Halves:
         """Return the same for some of the stimuli."""
-        return Halves([form.restrict(b, rows) for b in self.prepared], self.n_repeats, self.n_half)
+        return Halves(restrict_all(form, self.prepared, rows), self.n_repeats, self.n_half)
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,14 @@ class HalfSampling:
         """
         form = self._form
         drawn = np.full((len(targets), len(layers), len(self._samples), 2), np.nan)
+        flat = [b for whole, halves in targets for b in (whole, *(halves.prepared if halves else ()))]
+        ends = np.cumsum([1 + (len(halves.prepared) if halves else 0) for _, halves in targets])
         for s, rows in enumerate(self._samples):
-            some = [form.restrict(a, rows) for a in layers]
-            for t, (b, halves) in enumerate(targets):
-                whole = form.restrict(b, rows)
-                drawn[t, :, s, 0] = [form.score(a, whole) for a in some]
-                if halves is not None:
-                    parts = halves.restricted(form, rows)
-                    drawn[t, :, s, 1] = [_mean_score(form, a, parts) for a in some]
+            scores = score_all(form, restrict_all(form, layers, rows), restrict_all(form, flat, rows))
+            for t, of_target in enumerate(np.split(scores, ends[:-1], axis=1)):
+                drawn[t, :, s, 0] = of_target[:, 0]
+                if of_target.shape[1] > 1:
+                    drawn[t, :, s, 1] = of_target[:, 1:].mean(axis=1)
         return [
             [self._spread(a, b, halves, drawn[t, i]) for i, a in enumerate(layers)]
             for t, (b, halves) in enumerate(targets)
@@ -139,10 +140,7 @@ def left_out_of_all(
     out = np.empty((len(targets), len(layers), len(blocks)))
     for number, block in enumerate(blocks):
         rest = np.setdiff1d(np.arange(n), block)
-        some = [form.restrict(a, rest) for a in layers]
-        for t, b in enumerate(targets):
-            whole = form.restrict(b, rest)
-            out[t, :, number] = [form.score(a, whole) for a in some]
+        out[:, :, number] = score_all(form, restrict_all(form, layers, rest), restrict_all(form, targets, rest)).T
     return out
 
 

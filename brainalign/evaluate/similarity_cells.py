@@ -24,6 +24,7 @@ from brainalign.evaluate.pattern_bounds import Bound, bound_between_subjects, bo
 from brainalign.evaluate.prepared_targets import prepared_target
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling, PairForm
+from brainalign.stats.form_grids import restrict_all, score_all
 from brainalign.stats.forms import permuted_pairs
 
 __all__ = ["similarity_cells"]
@@ -208,8 +209,7 @@ def _layer_cells(
 
 def _score_folds(panel: Panel, metric: Metric, form: PairForm, prepared: list[Any], targets: list[_Target]) -> None:
     for f, (rest, part) in enumerate(panel.selection_folds):
-        on_rest = [form.restrict(a, rest) for a in prepared]
-        on_part = [form.restrict(a, part) for a in prepared]
+        on_rest, on_part = restrict_all(form, prepared, rest), restrict_all(form, prepared, part)
         blocks = _blocks_within(panel, part)
         permutations = _permutations(panel, metric, part)
         parts = [target.folds[f].prepared_part for target in targets]
@@ -235,7 +235,7 @@ def _left_out(form: PairForm, layers: list[Any], targets: list[Any], blocks: lis
     touched = [i for i, block in enumerate(blocks) if len(block)]
     some = [blocks[i] for i in touched]
     out = np.empty((len(targets), len(layers), len(blocks)))
-    out[:] = np.array([[form.score(a, b) for a in layers] for b in targets])[:, :, None]
+    out[:] = score_all(form, layers, targets).T[:, :, None]
     if form.smooth:
         out[:, :, touched] = [[form.leave_blocks_out(a, b, some) for a in layers] for b in targets]
     else:

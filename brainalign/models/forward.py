@@ -122,7 +122,13 @@ class Forward:
                 f"layer {layer.name!r} gave {got} for the {len(ids)} images from {ids[0]!r} on, expected {expected}: "
                 "its shape changes between batches, so it has no fixed features"
             )
-        return pooling(tensor.movedim(layer.axis, 0))
+        pooled = pooling(tensor.movedim(layer.axis, 0))
+        # a later module may work in place, as ReLU(inplace=True) does
+        return pooled.clone() if _share_memory(pooled, tensor) else pooled
+
+
+def _share_memory(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return a.device == b.device and a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
 
 
 def _finite(key: str, values: FloatArray, ids: Sequence[str]) -> FloatArray:

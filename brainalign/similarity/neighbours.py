@@ -16,6 +16,7 @@ from brainalign.arrays import as_matrix, as_pair
 from brainalign.errors import InputError, PairingError, ResponseKindError
 from brainalign.kernels.cloud import check_metric
 from brainalign.kernels.neighbours import check_k, neighbour_lists, neighbours_of
+from brainalign.similarity.neighbour_tables import common_in_all, first_inside_all
 
 __all__ = ["MutualKnnForm", "NeighbourLists", "common_neighbours", "mutual_knn"]
 
@@ -169,18 +170,12 @@ class MutualKnnForm:
         Neighbours that are left out make room for further ones; where a list ends too early, the row is computed again
         from the points. Equal distances keep the order of the prepared stimuli. Cost: n times the length of the lists.
         """
-        chosen = np.asarray(rows)
-        if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or len(np.unique(chosen)) != len(chosen):
-            raise InputError("rows must be different row numbers: a stimulus drawn twice would be its own neighbour.")
-        check_k(self.k, len(chosen))
-        kept = a.rows[chosen]
+        kept = a.rows[self._checked_rows(rows)]
         place = np.full(len(a.order), -1, dtype=np.intp)
         place[kept] = np.arange(len(kept))
         index = np.empty((len(kept), self.k), dtype=np.intp)
         left = np.arange(len(kept))
-        share = len(kept) / len(a.order)
-        length = min(a.order.shape[1], math.ceil((self.k + 4 * math.sqrt(self.k) + 4) / share))
-        for width in (length, a.order.shape[1]):
+        for width in (self._leading(a, len(kept)), a.order.shape[1]):
             left = left[~_first_inside(place, a.order, kept[left], left, index, width)]
         if len(left):
             assert a.points is not None
@@ -188,10 +183,45 @@ class MutualKnnForm:
             index[left] = neighbours_of(a.points[here], left, k=self.k, metric=self.metric)
         return NeighbourLists(index, kept, a.order, a.points)
 
+    def restrict_all(self, many: Sequence[NeighbourLists], rows: IndexArray) -> list[NeighbourLists]:
+        """Return ``[restrict(a, rows) for a in many]``; lists of one length and of the same stimuli share the work."""
+        chosen, first = self._checked_rows(rows), many[0]
+        if any(a.order.shape != first.order.shape or not np.array_equal(a.rows, first.rows) for a in many):
+            return [self.restrict(a, chosen) for a in many]
+        kept = first.rows[chosen]
+        tables = first_inside_all([a.order for a in many], kept, self.k, self._leading(first, len(kept)))
+        return [
+            self.restrict(a, chosen) if index is None else NeighbourLists(index, kept, a.order, a.points)
+            for a, index in zip(many, tables, strict=True)
+        ]
+
+    def _checked_rows(self, rows: IndexArray) -> IndexArray:
+        chosen = np.asarray(rows)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or len(np.unique(chosen)) != len(chosen):
+            raise InputError("rows must be different row numbers: a stimulus drawn twice would be its own neighbour.")
+        check_k(self.k, len(chosen))
+        return chosen
+
+    def _leading(self, a: NeighbourLists, n_kept: int) -> int:
+        """Return how many neighbours nearly always hold the first k that are kept, as far as the lists go."""
+        share = n_kept / len(a.order)
+        length: int = a.order.shape[1]
+        return min(length, math.ceil((self.k + 4 * math.sqrt(self.k) + 4) / share))
+
     def score(self, a: NeighbourLists, b: NeighbourLists) -> float:
         """Return the share of neighbours in common."""
         _require_pair(a, b)
         return float(self._value(torch.as_tensor(common_neighbours(a.index, b.index))))
+
+    def score_all(self, many_a: Sequence[NeighbourLists], many_b: Sequence[NeighbourLists]) -> FloatArray:
+        """Return ``score(a, b)`` of every pair, shape (len(many_a), len(many_b)). Cost: n k look-ups each."""
+        n = many_b[0].n
+        for a in (*many_a, *many_b):
+            _require_pair(a, many_b[0])
+        if n * n > DENSE_BYTES:
+            return np.array([[self.score(a, b) for b in many_b] for a in many_a])
+        tables = common_in_all([a.index for a in many_a], [b.index for b in many_b])
+        return np.stack([self._value(torch.as_tensor(common)).numpy() for common in tables], axis=1)
 
     def leave_blocks_out(self, a: NeighbourLists, b: NeighbourLists, blocks: Sequence[IndexArray]) -> FloatArray:
         """Return the value with each block of stimuli left out; further neighbours step in, so it is exact."""

@@ -74,3 +74,18 @@ def test_a_layer_that_is_skipped_later_is_refused(images):
     module.skip = True
     with torch.no_grad(), pytest.raises(ActivationError, match="not reached for the images from 'a'"):
         forward.rows(images, Batching(3), ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("rule", ["flatten", "mean", "srp:1000", "cls"])
+def test_what_a_later_module_writes_over_is_kept_as_it_was(images, rule, memory_format):
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True), nn.Flatten(2), nn.Hardtanh(inplace=True)).eval()
+    names = ["0", "2"] if rule != "cls" else ["2"]
+    chosen = plan(module, images, names, rule)
+    with torch.no_grad():
+        rows = Forward(module, chosen, CPU).rows(images, Batching(3, memory_format), ["a", "b", "c"])
+        before = module[0](images)
+        outputs = {"0": before, "2": before.relu().flatten(2)}
+    for name in names:
+        expected = chosen[name][1](outputs[name])
+        torch.testing.assert_close(torch.from_numpy(rows[name]), expected, rtol=1e-5, atol=1e-5)
