@@ -52,13 +52,12 @@ def observed(module: nn.Module, names: Sequence[str] | None, see: Any) -> Iterat
         with module.observed(names, see):
             yield
         return
-    modules = dict(module.named_modules())
-    names = list(modules) if names is None else names
+    modules = dict(module.named_modules()) if names is None else {name: module.get_submodule(name) for name in names}
 
     def hook_for(name: str) -> Any:
         return lambda _module, _inputs, output: see(name, output)
 
-    handles = [modules[name].register_forward_hook(hook_for(name)) for name in names]
+    handles = [part.register_forward_hook(hook_for(name)) for name, part in modules.items()]
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from brainalign.errors import ChoiceError, InputError, ShapeError, near_names
+from brainalign.models.sparse_projection import sparse_projection
 
 __all__ = ["BoundPooling", "Components", "Pooling", "Tokens", "layer_seed", "parse_pooling"]
 
@@ -206,10 +207,5 @@ class BoundPooling:
 
     @cached_property
     def _projection(self) -> Any:
-        from sklearn.random_projection import SparseRandomProjection
-
-        whole = math.prod(self.shape)
-        drawn = SparseRandomProjection(self.rule.n_components, random_state=self.seed)
-        # only the shape is looked at: a broadcast zero costs no memory
-        drawn.fit(np.broadcast_to(np.float32(0), (1, whole)))
-        return drawn.components_.astype(np.float32)
+        assert self.rule.n_components is not None
+        return sparse_projection(self.rule.n_components, math.prod(self.shape), self.seed)
