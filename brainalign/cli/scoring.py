@@ -106,12 +106,14 @@ def embed(
         "allow_download": allow_download,
         "allow_missing": allow_missing,
         "preprocessing": None if preprocessing is None else read_preprocessing(preprocessing),
+        "fit_on": fit_on,
+        "precision": precision,
     }
     if dry_run:
         from brainalign.models.dry_run import plan_embedding
 
         return _planned(plan_embedding(model, stimuli, opened, **options))
-    written = run(model, stimuli, opened, progress=True, fit_on=fit_on, precision=precision, **options)
+    written = run(model, stimuli, opened, progress=True, **options)
     return Reply({"embedding": written, "stimuli": stimuli}, [written])
 
 

@@ -109,7 +109,10 @@ class _Stage:
         )
         self._process = process
         if _answer(process, _SECONDS_TO_START) != b"ready\n":
-            raise RuntimeError("the process that reads foreign files first does not start")
+            raise DatasetError(
+                "foreign MATLAB and HDF5 files are read first in a process of their own, and it does not start: "
+                f"look at what `{sys.executable} -c 'import h5py, scipy.io'` says, and at the memory and processes left"
+            )
         return process
 
     def _asked(self, process: subprocess.Popen[bytes], path: Path, seconds: float) -> str | None:

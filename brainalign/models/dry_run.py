@@ -14,10 +14,10 @@ from torch import nn
 from brainalign.arrays import parse_memory
 from brainalign.models.batching import Batching
 from brainalign.models.engine import Engine
-from brainalign.models.extract import chosen, requested
+from brainalign.models.extract import agreed, chosen, requested
 from brainalign.models.layers import observed
 from brainalign.models.network import Given, Network
-from brainalign.models.stored import read_stored
+from brainalign.models.stimuli_reader import StimulusReader
 from brainalign.models.streaming import Extraction
 from brainalign.store import Store
 
@@ -69,7 +69,8 @@ class EmbeddingPlan:
     batch_size
         As far as it is known without the timing sweep.
     seconds
-        Estimated from one timed batch of forward passes, without the decoding of images and the writing.
+        Estimated from one timed batch of forward passes, over the stimuli and over those that principal components are
+        fitted on; without the decoding of images and the writing.
     megabytes
         In the store, uncompressed.
     """
@@ -100,6 +101,8 @@ def plan_embedding(
     preprocessing: Given | None = None,
     allow_download: bool = False,
     allow_missing: bool = False,
+    precision: str = "float32",
+    fit_on: str | None = None,
 ) -> EmbeddingPlan:
     """Return what :func:`brainalign.models.embed` would do with these arguments; nothing is written.
 
@@ -109,8 +112,9 @@ def plan_embedding(
         model, layers, pooling, batch_size, name=name, preprocessing=preprocessing, seed=seed,
         allow_download=allow_download, allow_missing=allow_missing,
     )  # fmt: skip
-    stored = read_stored(store, network.id, network.revision, stimuli)
+    stored, fit_on = agreed(network, stimuli, store, dtype=dtype, precision=precision, fit_on=fit_on)
     with chosen(network, stimuli, store, request=request, stored=stored, device=device) as run:
+        run.precision = precision
         run.batch(batch_size or (None if stored else 8), parse_memory(max_memory))
         there = set(stored.keys) if stored else set()
         counted = _operations(run)
@@ -122,11 +126,17 @@ def plan_embedding(
             )
             for key, (layer, pooled) in run.plan.items()
         )  # fmt: skip
-        n_inputs = sum(run.reader.n_frames(row) for row in range(n)) if run.reader.has_videos else n
+        n_inputs = _inputs(run.reader)
+        with run.trained_on(store, fit_on) as train:
+            n_fitted_on = 0 if train is None else _inputs(train)
         return EmbeddingPlan(
             f"{network.id}@{network.revision}", stimuli, n, n_inputs, rows, run.batching.size,
-            n_inputs * _seconds(run), sum(row.megabytes for row in rows),
+            (n_inputs + n_fitted_on) * _seconds(run), sum(row.megabytes for row in rows),
         )  # fmt: skip
+
+
+def _inputs(reader: StimulusReader) -> int:
+    return sum(reader.n_frames(row) for row in range(len(reader))) if reader.has_videos else len(reader)
 
 
 def _operations(run: Extraction) -> dict[tuple[str, int], float]:

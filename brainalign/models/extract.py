@@ -135,19 +135,10 @@ def embed(
         model, layers, pooling, batch_size, name=name, preprocessing=preprocessing, seed=seed,
         allow_download=allow_download, allow_missing=allow_missing,
     )  # fmt: skip
-    if precision != "float32" and isinstance(network.module, Engine):
-        raise InputError(
-            f"{network.id!r} is computed by another framework, which torch.autocast does not reach: "
-            "leave precision as it is"
-        )
     found = f"{network.id}@{network.revision}"
-    stored = read_stored(store, network.id, network.revision, stimuli)
-    if stored is not None:
-        stored.refuse_other_dtype(dtype)
-        stored.refuse_other_precision(precision)
-        fit_on = stored.refuse_other_training_set(fit_on)
-        if stored.fits and request in stored.requests:
-            return found
+    stored, fit_on = agreed(network, stimuli, store, dtype=dtype, precision=precision, fit_on=fit_on)
+    if stored is not None and stored.fits and request in stored.requests:
+        return found
     with chosen(network, stimuli, store, request=request, stored=stored, device=device) as run:
         if stored is not None and stored.fits and set(run.plan) <= set(stored.keys):
             return found
@@ -178,6 +169,23 @@ def requested(
         given, trained = (see_preprocessing(one) for one in (network.preprocess, network.trained_with))
         refuse_unlike_training(given, trained, model=network.id)
     return network, {"layers": _resolved(layers, network), "pooling": pooling, "seed": seed}
+
+
+def agreed(
+    network: Network, stimuli: str, store: Store, *, dtype: str, precision: str, fit_on: str | None
+) -> tuple[Stored | None, str | None]:
+    """Return the entry that is there, and the training set; refuse what differs from the entry or cannot be done."""
+    if precision != "float32" and isinstance(network.module, Engine):
+        raise InputError(
+            f"{network.id!r} is computed by another framework, which torch.autocast does not reach: "
+            "leave precision as it is"
+        )
+    stored = read_stored(store, network.id, network.revision, stimuli)
+    if stored is not None:
+        stored.refuse_other_dtype(dtype)
+        stored.refuse_other_precision(precision)
+        fit_on = stored.refuse_other_training_set(fit_on)
+    return stored, fit_on
 
 
 @contextmanager

@@ -108,10 +108,12 @@ class Extraction:
                 revision=self.network.revision, run=self.forward.run,
             )  # fmt: skip
 
-    def fit(self, store: Store, fit_on: str | None, *, progress: bool) -> None:
-        """Fit the principal components that the plan asks for, on a declared training set."""
+    @contextmanager
+    def trained_on(self, store: Store, fit_on: str | None) -> Iterator[StimulusReader | None]:
+        """Open the training set of the principal components that the plan asks for; None where it asks for none."""
         keys = needs_fit(self.plan)
         if not keys:
+            yield None
             return
         if fit_on is None:
             raise InputError(
@@ -120,6 +122,13 @@ class Extraction:
             )
         with StimulusReader(store.stimuli(fit_on), stimulus_set=fit_on, images=self.network.takes == "image") as train:
             refuse_overlap(train, self.reader)
+            yield train
+
+    def fit(self, store: Store, fit_on: str | None, *, progress: bool) -> None:
+        """Fit the principal components that the plan asks for, on a declared training set."""
+        with self.trained_on(store, fit_on) as train:
+            if train is None:
+                return
             self.training = TrainingSet.of(train)
 
             def rows(plan: Plan) -> Iterator[Mapping[str, Any]]:

@@ -8,9 +8,9 @@ import torch
 from typer.testing import CliRunner
 
 from brainalign.cli.app import build_app
-from brainalign.errors import UnknownLayerError
+from brainalign.errors import InputError, StoreError, UnknownLayerError
 from brainalign.models import plan_embedding
-from brainalign.testing.small_network import SMALL, embed_small, small_network
+from brainalign.testing.small_network import SMALL, embed_small, image_store, small_network
 
 
 def planned(store, **options):
@@ -49,6 +49,25 @@ def test_arguments_are_checked_and_engines_have_no_count(store):
         planned(store, layers=["haed"])
     plan = plan_embedding(lambda batch: batch.mean((2, 3)), "set", store, name="means", preprocessing=SMALL)
     assert plan.layers[0].gflop is None and plan.layers[0].n_features == 3
+
+
+def test_principal_components_need_a_training_set_here_too(store, tmp_path):
+    image_store(tmp_path, name="train", n=40, seed=7)
+    with pytest.raises(InputError, match="declare the stimulus set"):
+        planned(store, layers=["conv"], pooling="pca:6")
+    with pytest.raises(InputError, match="are in the training set"):
+        planned(store, layers=["conv"], pooling="pca:6", fit_on="set")
+    assert planned(store, layers=["conv"], pooling="pca:6", fit_on="train").layers[0].n_features == 6
+    embed_small(store, layers=["conv"], pooling="pca:6", fit_on="train")
+    assert planned(store, layers=["conv"], pooling="pca:6").layers[0].stored  # the entry knows what it was fitted on
+
+
+def test_precision_is_checked_as_in_embedding(store):
+    with pytest.raises(InputError, match="another framework"):
+        plan_embedding(lambda b: b.mean((2, 3)), "set", store, name="m", preprocessing=SMALL, precision="bfloat16")
+    embed_small(store, layers=["conv"])
+    with pytest.raises((InputError, StoreError), match="precision"):
+        planned(store, layers=["conv"], precision="bfloat16")
 
 
 def test_the_command(store, tmp_path):
