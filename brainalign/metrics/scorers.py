@@ -176,7 +176,7 @@ def permuted_scores(
 ) -> tuple[FloatArray, FloatArray]:
     """Return scores of representations (L,), and those with the rows of ``y`` permuted (L, R).
 
-    What is prepared or gathered of ``y`` serves all. Measures that do not cross both sides take the relative permutations.
+    What is prepared or gathered of ``y`` serves all. What does not cross both sides takes the relative permutations.
     """
     record = None if callable(metric) else get_metric(metric)
     form = None if record is None else record.form_for(groups)
