@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from brainalign.evaluate.similarity_cells import GRAM_BUDGET
 from brainalign.evaluate.units import Unit
 from brainalign.metrics import get_metric
+from brainalign.stats.forms import CrossedForm
 
 __all__ = ["Cost", "Sizes", "family_of", "operations", "sizes_of", "unit_cost"]
 
@@ -18,6 +19,7 @@ _CHUNK = 1024  # rows and columns of a chunk in the store
 _DECOMPOSITION = 12  # n³ operations of a symmetric eigendecomposition with vectors
 _HALVES = 4  # means over half of the repeats that measures without a ceiling are extrapolated from
 _ALPHAS = 19
+_GATHERED = 50  # operations that take as long as gathering half a number in another order
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def operations(family: str, s: Sizes) -> float:
 
     Encoding: one decomposition for each layer and fold, then each target is fitted once and once for every
     permutation. Smooth measures: one Gram or distance matrix for each layer and region, then passes over n² numbers
-    for each permutation and block. Measures that are not smooth: the same on half-samples.
+    for each permutation and block; CKA and RSA permute layers and regions, and all pairs of them meet in products.
+    Measures that are not smooth: the same on half-samples.
     """
     if family == "encoding":
         return _encoding(s, s.encoding_permutations)
@@ -87,7 +90,10 @@ def operations(family: str, s: Sizes) -> float:
     if metric.form is not None and not metric.form.smooth:
         halves = s.half_samples * square / 2 * (layers + (1 + _HALVES) * s.rois) * math.log2(max(s.n, 2))
         return prepare + halves + 20.0 * layers * s.rois * s.permutations * s.n
-    return prepare + 1.5 * square * layers * s.rois * (s.permutations + s.blocks)
+    passes = float(layers * s.rois * (s.permutations + s.blocks))
+    if isinstance(metric.form, CrossedForm):
+        passes += _GATHERED * math.sqrt(s.permutations) * (layers + s.rois)
+    return prepare + 1.5 * square * passes
 
 
 def _encoding(s: Sizes, permutations: int) -> float:

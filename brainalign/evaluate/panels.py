@@ -17,6 +17,7 @@ from brainalign.errors import BrainalignError, ChoiceError, UndefinedError, near
 from brainalign.evaluate.inputs import chosen_rois, chosen_subjects, entry_facts, roi_columns
 from brainalign.evaluate.shipped_ceilings import shipped_ceiling
 from brainalign.stats import Ceiling, Repeats, as_repeats, draw_permutations, make_blocks
+from brainalign.stats.crossed import CrossedPermutations, draw_crossed
 from brainalign.stats.resampling import pairs_of_blocks
 from brainalign.store import Finding, Store, average_repeats, join
 from brainalign.store.join_findings import fold_findings
@@ -107,9 +108,16 @@ class Panel:
 
     def permutations(self, count: int, rows: IndexArray | None = None) -> IndexArray:
         """Permutations of all stimuli, or of those in ``rows``, sources exchanged whole."""
+        return draw_permutations(count=count, **self._exchange(rows))
+
+    def crossed_permutations(self, count: int, rows: IndexArray | None = None) -> CrossedPermutations:
+        """Permutations of both sides, exchanged in the same way."""
+        return draw_crossed(count=count, **self._exchange(rows))
+
+    def _exchange(self, rows: IndexArray | None) -> dict[str, Any]:
         groups = self.groups if rows is None or self.groups is None else self.groups[rows]
         n = self.n if rows is None else len(rows)
-        return draw_permutations(n, count, groups=groups, permute="blocks", seed=self.benchmark.seed)
+        return {"n": n, "groups": groups, "permute": "blocks", "seed": self.benchmark.seed}
 
 
 def load_panels(

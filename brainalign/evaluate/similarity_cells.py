@@ -24,8 +24,9 @@ from brainalign.evaluate.pattern_bounds import Bound, bound_between_subjects, bo
 from brainalign.evaluate.prepared_targets import prepared_target
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling, PairForm
+from brainalign.stats.crossed import CrossedPermutations
 from brainalign.stats.form_grids import restrict_all, score_all
-from brainalign.stats.forms import permuted_pairs
+from brainalign.stats.forms import CrossedForm, permuted_pairs
 
 __all__ = ["similarity_cells"]
 
@@ -97,7 +98,7 @@ def similarity_cells(panel: Panel, metric: Metric, tick: Callable[[int], None] =
 
 
 def _similarity_cells(panel: Panel, metric: Metric, form: PairForm, tick: Callable[[int], None]) -> list[Cell]:
-    permutations = _permutations(panel, metric)
+    permutations = _permutations(panel, metric, form)
     targets, cells = _targets(panel, metric, form)
     if not targets:
         return cells
@@ -133,17 +134,20 @@ def _undefined(panel: Panel, metric: Metric, targets: list[_Target], layer: str,
     return [undefined_cell(about, len(panel.blocks), error) for about in described]
 
 
-def _permutations(panel: Panel, metric: Metric, rows: IndexArray | None = None) -> IndexArray | None:
+def _permutations(
+    panel: Panel, metric: Metric, form: PairForm, rows: IndexArray | None = None
+) -> CrossedPermutations | IndexArray | None:
     """Permutations of all stimuli or of some; as many as encoding has where a measure fits models for each."""
     bench = panel.benchmark
+    draw = panel.crossed_permutations if isinstance(form, CrossedForm) else panel.permutations
     try:
-        return panel.permutations(bench.encoding_permutations if metric.fits else bench.n_permutations, rows)
+        return draw(bench.encoding_permutations if metric.fits else bench.n_permutations, rows)
     except UndefinedError:
         return None
 
 
 def _nulls(
-    form: PairForm, layers: list[Any], targets: list[Any], permutations: IndexArray | None
+    form: PairForm, layers: list[Any], targets: list[Any], permutations: CrossedPermutations | IndexArray | None
 ) -> Sequence[FloatArray | None]:
     """Scores of permuted stimuli, for each target an array (n_layers, R)."""
     if permutations is None:
@@ -211,7 +215,7 @@ def _score_folds(panel: Panel, metric: Metric, form: PairForm, prepared: list[An
     for f, (rest, part) in enumerate(panel.selection_folds):
         on_rest, on_part = restrict_all(form, prepared, rest), restrict_all(form, prepared, part)
         blocks = _blocks_within(panel, part)
-        permutations = _permutations(panel, metric, part)
+        permutations = _permutations(panel, metric, form, part)
         parts = [target.folds[f].prepared_part for target in targets]
         left_out = _left_out(form, on_part, parts, blocks, len(part))
         nulls = _nulls(form, on_part, parts, permutations)

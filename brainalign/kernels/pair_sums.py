@@ -1,4 +1,4 @@
-"""Sums over pairs of stimuli, A_ij B_ij: with stimuli left out, with stimuli permuted, and over all permutations."""
+"""Sums over pairs of stimuli, A_ij B_ij: with stimuli left out, and over all permutations."""
 
 from __future__ import annotations
 
@@ -16,13 +16,9 @@ __all__ = [
     "directed_permutation_moments",
     "kept_centred_products",
     "permutation_moments",
-    "permuted_products",
 ]
 
 IndexArray = npt.NDArray[np.intp]
-
-CHUNK_ROWS = 64
-CHUNK_BYTES = 4 * 2**20  # of permuted pairs held at once: small enough to stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -124,61 +120,6 @@ def kept_centred_products(left: LeftOut, A: torch.Tensor, B: torch.Tensor, *, de
     if debiased:
         return products + totals / ((m - 1) * (m - 2)) - 2 * chains / (m - 2)
     return products + totals / m**2 - 2 * chains / m
-
-
-def permuted_products(many_a: Sequence[torch.Tensor], B: torch.Tensor, permutations: IndexArray) -> torch.Tensor:
-    """Return the sum over all ordered pairs, diagonal included, of ``A_ij B_π(i)π(j)``.
-
-    Parameters
-    ----------
-    many_a : sequence of L tensors, shape (n, n)
-        Symmetric.
-    B : tensor, shape (n, n)
-        Symmetric.
-    permutations : array of int, shape (R, n)
-
-    Returns
-    -------
-    tensor, shape (L, R)
-
-    Notes
-    -----
-    Each permuted ``B`` is gathered once, upper triangle only, and meets all ``A`` in one product.
-    Cost: R n² / 2 gathered numbers and L R n² flops; L n 512 bytes and a few megabytes.
-    """
-    n = len(B)
-    orders = torch.as_tensor(np.ascontiguousarray(permutations), device=B.device)
-    diagonals = torch.stack([A.diagonal() for A in many_a])
-    total = diagonals @ B.diagonal()[orders].T
-    for i0 in range(0, n, CHUNK_ROWS):
-        i1 = min(n, i0 + CHUNK_ROWS)
-        upper = torch.stack([A[i0:i1, i0:].triu(1) for A in many_a]).reshape(len(many_a), -1)
-        step = max(1, CHUNK_BYTES // (8 * (i1 - i0) * (n - i0)))
-        for r in range(0, len(orders), step):
-            pairs = _gathered(B, orders[r : r + step], i0, i1)
-            total[:, r : r + step] += 2 * (upper @ pairs.T)
-    return total
-
-
-def _gathered(B: torch.Tensor, orders: torch.Tensor, i0: int, i1: int) -> torch.Tensor:
-    """Rows i0 to i1, columns from i0, of every permuted ``B``, each flattened."""
-    # NumPy takes several times faster than torch gathers on a CPU
-    return (_taken if B.device.type == "cpu" else _gathered_on_device)(B, orders, i0, i1)
-
-
-def _gathered_on_device(B: torch.Tensor, orders: torch.Tensor, i0: int, i1: int) -> torch.Tensor:
-    rows = B[orders[:, i0:i1]]
-    return rows.gather(2, orders[:, None, i0:].expand(-1, i1 - i0, -1)).reshape(len(orders), -1)
-
-
-def _taken(B: torch.Tensor, orders: torch.Tensor, i0: int, i1: int) -> torch.Tensor:
-    source, n = B.numpy(), len(B)
-    taken = np.empty((i1 - i0, n))
-    out = np.empty((len(orders), i1 - i0, n - i0))
-    for order, pairs in zip(orders.numpy(), out, strict=True):
-        np.take(source, order[i0:i1], axis=0, out=taken, mode="clip")
-        np.take(taken, order[i0:], axis=1, out=pairs, mode="clip")
-    return torch.from_numpy(out).reshape(len(orders), -1)
 
 
 def permutation_moments(A: torch.Tensor, B: torch.Tensor) -> tuple[float, float]:

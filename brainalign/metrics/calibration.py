@@ -15,9 +15,13 @@ from brainalign.metrics.shared import Preparation, matrices
 from brainalign.metrics.table import get_metric
 from brainalign.stats import Calibrated, PairForm, draw_permutations
 from brainalign.stats.best import EQUAL, best_of
+from brainalign.stats.crossed import CrossedPermutations, draw_crossed
+from brainalign.stats.forms import CrossedForm
 from brainalign.stats.permutation import calibrated, calibrated_by_moments
 
 __all__ = ["calibrate", "calibrate_prepared"]
+
+IndexArray = npt.NDArray[np.intp]
 
 PERMUTATIONS, PERMUTATIONS_ANEW = 1000, 200
 
@@ -87,7 +91,7 @@ def calibrate(
         return calibrate_prepared(metrics[0], xs[0], y, n_permutations=n_permutations, **exchange)
     lower = _all_lower(metrics)
     count = _count(metrics) if n_permutations is None else n_permutations
-    permutations = draw_permutations(y.n, count, **exchange)
+    permutations = _drawn(metrics, y.n, count, **exchange)
     parts = [permuted_scores(one, xs, y, permutations, groups) for one in metrics]
     scores, null = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
     labels = [_name(layer, one, len(metrics)) for one in metrics for layer in layers]
@@ -123,13 +127,20 @@ def calibrate_prepared(
             f"{' with groups' if groups is not None else ''}. Give a positive number, or leave it out."
         )
     count = _count([metric]) if n_permutations is None else n_permutations
-    permutations = draw_permutations(y.n, count, groups=groups, permute=permute, seed=seed)
+    permutations = _drawn([metric], y.n, count, groups=groups, permute=permute, seed=seed)
     scores, null = permuted_scores(metric, [x], y, permutations, groups)
     return calibrated(float(scores[0]), null[0], moments=moments, at_least=EQUAL, lower=lower)
 
 
 def _count(metrics: Sequence[MetricLike]) -> int:
     return PERMUTATIONS_ANEW if any(evaluated_anew(one) for one in metrics) else PERMUTATIONS
+
+
+def _drawn(metrics: Sequence[MetricLike], n: int, count: int, **exchange: Any) -> CrossedPermutations | IndexArray:
+    """Draw permutations of both sides where a metric scores their pairs at once; all metrics take the same."""
+    forms = [None if callable(one) else get_metric(one).form_for(exchange["groups"]) for one in metrics]
+    draw = draw_crossed if any(isinstance(form, CrossedForm) for form in forms) else draw_permutations
+    return draw(n, count, **exchange)
 
 
 def _all_lower(metrics: Sequence[MetricLike]) -> bool:

@@ -16,6 +16,8 @@ from brainalign.metrics.shared import Preparation
 from brainalign.metrics.table import get_metric
 from brainalign.similarity import RsaForm
 from brainalign.stats.bootstrap import draw_counts, pair_bootstrap
+from brainalign.stats.crossed import CrossedPermutations
+from brainalign.stats.forms import permuted_pairs
 from brainalign.stats.resampling import half_samples, make_blocks, pairs_of_blocks
 from brainalign.stats.spread import Spread
 
@@ -169,23 +171,24 @@ def permuted_scores(
     metric: MetricLike,
     xs: Sequence[Preparation],
     y: Preparation,
-    permutations: IndexArray,
+    permutations: CrossedPermutations | IndexArray,
     groups: npt.ArrayLike | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return scores of representations (L,), and those with the rows of ``y`` permuted (L, R).
 
-    What is prepared or gathered of ``y`` serves all.
+    What is prepared or gathered of ``y`` serves all. What does not cross both sides takes the relative permutations.
     """
     record = None if callable(metric) else get_metric(metric)
     form = None if record is None else record.form_for(groups)
     if form is not None:
         prepared, b = [x.of(form) for x in xs], y.of(form)
-        return np.array([form.score(a, b) for a in prepared]), form.permuted(prepared, b, permutations)
+        return np.array([form.score(a, b) for a in prepared]), permuted_pairs(form, prepared, [b], permutations)[0]
+    orders = permutations.relative if isinstance(permutations, CrossedPermutations) else permutations
     targets = to_numpy(y.X)
     if record is None:
         assert callable(metric)  # an id has a record
         arrays = [to_numpy(x.X) for x in xs]
-        null = np.array([[float(metric(x, targets[order])) for order in permutations] for x in arrays])
+        null = np.array([[float(metric(x, targets[order])) for order in orders] for x in arrays])
         return np.array([float(metric(x, targets)) for x in arrays]), null
     quantity, everything = str(record.quantity), [np.arange(targets.shape[1])]
     labels = None if groups is None else np.asarray(groups)
@@ -193,7 +196,7 @@ def permuted_scores(
     for x in xs:
         plan = _plan(x.X, labels)
         values.append(_score(plan.fit(targets), quantity))
-        nulls.append(plan.permuted(targets, permutations, quantity=quantity, segments=everything).mean(axis=1)[:, 0])
+        nulls.append(plan.permuted(targets, orders, quantity=quantity, segments=everything).mean(axis=1)[:, 0])
     return np.array(values), np.stack(nulls)
 
 

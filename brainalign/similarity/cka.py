@@ -12,9 +12,10 @@ import torch
 
 from brainalign.arrays import as_matrix, as_pair, parse_memory, to_numpy
 from brainalign.errors import InputError, ResponseKindError, UndefinedError
+from brainalign.kernels.crossed_sums import crossed_products
 from brainalign.kernels.distances import condensed_distances, to_square
 from brainalign.kernels.gram import centred, double_centred
-from brainalign.kernels.pair_sums import LeftOut, kept_centred_products, permutation_moments, permuted_products
+from brainalign.kernels.pair_sums import LeftOut, kept_centred_products, permutation_moments
 from brainalign.kernels.third_moment import permutation_skewness
 from brainalign.similarity.blocked_cka import EQUAL_STIMULI, LEAST_STIMULI, NO_STRUCTURE, ROUNDINGS, blocked_cka
 from brainalign.similarity.checks import distinct_rows, require_choice, require_permutations, require_same_stimuli
@@ -152,11 +153,6 @@ class CkaForm:
         """Resamples and permutations share the Gram matrices."""
         return False
 
-    @property
-    def mirrored(self) -> bool:
-        """A permuted matrix serves all others."""
-        return True
-
     def prepare(self, X: Any, *, name: str = "X") -> PreparedGram:
         """Prepare a matrix (n, p). Cost: 2 n² p flops, 16 n² bytes for a moment and 8 n² kept."""
         matrix = as_matrix(X, name=name)
@@ -206,10 +202,25 @@ class CkaForm:
 
         Cost: R n² / 2 gathered numbers, once for all ``a``, and R n² flops for each.
         """
-        for a in many_a:
-            require_same_stimuli(len(a.values), len(b.values))
-        orders = require_permutations(permutations, len(b.values))
-        return to_numpy(permuted_products([a.values for a in many_a], b.values, orders))
+        return self.crossed(many_a, [b], np.arange(len(b.values))[None], permutations)[:, 0, 0]
+
+    def crossed(
+        self,
+        many_a: Sequence[PreparedGram],
+        many_b: Sequence[PreparedGram],
+        left: IndexArray,
+        right: IndexArray,
+    ) -> FloatArray:
+        """Return CKA of every ``a`` permuted by ``left`` (S, n) with every ``b`` permuted by ``right`` (T, n).
+
+        Shape (len(many_a), S, len(many_b), T). Cost: n² / 2 gathered numbers for each permutation of each matrix, and
+        n² flops for each value.
+        """
+        n = len(many_b[0].values)
+        for a in (*many_a, *many_b):
+            require_same_stimuli(len(a.values), n)
+        orders = [require_permutations(permutations, n) for permutations in (left, right)]
+        return to_numpy(crossed_products([a.values for a in many_a], [b.values for b in many_b], *orders))
 
     def null_moments(self, a: PreparedGram, b: PreparedGram) -> tuple[float, float]:
         """Return mean and standard deviation over all permutations, in closed form. Cost: O(n²)."""

@@ -99,11 +99,6 @@ class ImbalanceForm:
         """Subsamples and permutations share the ranks."""
         return False
 
-    @property
-    def mirrored(self) -> bool:
-        """Permuting costs no more for one side than for the other."""
-        return False
-
     def prepare(self, X: Any, *, name: str = "X") -> NeighbourRanks:
         """Order all neighbours of each stimulus. Cost: n² p multiplications, n sorts, 8 n² bytes kept."""
         points = as_matrix(X, name=name)

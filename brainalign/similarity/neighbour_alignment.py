@@ -105,11 +105,6 @@ class CknnaForm:
         """Subsamples and permutations share Gram matrices and lists."""
         return False
 
-    @property
-    def mirrored(self) -> bool:
-        """Permuting costs no more for one side than for the other."""
-        return False
-
     def prepare(self, X: Any, *, name: str = "X") -> NeighbourGram:
         """Prepare a matrix (n, p). Cost: 2 n² p flops, 12 n² bytes kept."""
         points = as_matrix(X, name=name, min_rows=LEAST_STIMULI)

@@ -134,11 +134,6 @@ class MutualKnnForm:
         """Subsamples and permutations share the neighbour lists."""
         return False
 
-    @property
-    def mirrored(self) -> bool:
-        """Permuting costs no more for one side than for the other."""
-        return False
-
     def prepare(self, X: Any, *, name: str = "X") -> NeighbourLists:
         """Order the neighbours of each stimulus: all of them for few stimuli, else enough for half of the stimuli.
 

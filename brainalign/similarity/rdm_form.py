@@ -12,9 +12,10 @@ import torch
 
 from brainalign.arrays import as_matrix, as_vector, to_numpy
 from brainalign.errors import ShapeError, UndefinedError
+from brainalign.kernels.crossed_sums import crossed_products
 from brainalign.kernels.distances import ROUNDING, to_condensed, to_square
 from brainalign.kernels.gram import double_centred
-from brainalign.kernels.pair_sums import LeftOut, kept_centred_products, permutation_moments, permuted_products
+from brainalign.kernels.pair_sums import LeftOut, kept_centred_products, permutation_moments
 from brainalign.kernels.ranks import average_ranks
 from brainalign.kernels.third_moment import permutation_skewness
 from brainalign.similarity.checks import distinct_rows, require_choice, require_permutations, require_same_stimuli
@@ -104,11 +105,6 @@ class RsaForm:
         return False
 
     @property
-    def mirrored(self) -> bool:
-        """A permuted matrix serves all others."""
-        return True
-
-    @property
     def whitened(self) -> bool:
         """Whether the covariance between dissimilarities is taken out."""
         return self.compare.startswith("whitened")
@@ -166,11 +162,23 @@ class RsaForm:
 
         Cost: R n² / 2 gathered numbers, once for all ``a``, and R n² flops for each.
         """
-        for a in many_a:
-            require_same_stimuli(len(a.values), len(b.values))
-        orders = require_permutations(permutations, len(b.values))
-        products = to_numpy(permuted_products([a.values for a in many_a], b.values, orders))
-        return np.asarray(products * np.array([[a.spread * b.spread] for a in many_a]))
+        return self.crossed(many_a, [b], np.arange(len(b.values))[None], permutations)[:, 0, 0]
+
+    def crossed(
+        self, many_a: Sequence[PreparedRdm], many_b: Sequence[PreparedRdm], left: IndexArray, right: IndexArray
+    ) -> FloatArray:
+        """Return the similarity of every ``a`` permuted by ``left`` (S, n) with every ``b`` by ``right`` (T, n).
+
+        Shape (len(many_a), S, len(many_b), T). Cost: n² / 2 gathered numbers for each permutation of each matrix, and
+        n² flops for each value.
+        """
+        n = len(many_b[0].values)
+        for a in (*many_a, *many_b):
+            require_same_stimuli(len(a.values), n)
+        orders = [require_permutations(permutations, n) for permutations in (left, right)]
+        products = to_numpy(crossed_products([a.values for a in many_a], [b.values for b in many_b], *orders))
+        spreads = np.outer([a.spread for a in many_a], [b.spread for b in many_b])
+        return np.asarray(products * spreads[:, None, :, None])
 
     def null_moments(self, a: PreparedRdm, b: PreparedRdm) -> tuple[float, float]:
         """Return mean and standard deviation over all permutations, in closed form. Cost: O(n²)."""

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.errors import ResponseKindError, UndefinedError
+from brainalign.stats.crossed import CrossedPermutations
 
-__all__ = ["PairForm", "RecomputedForm", "permuted_pairs"]
+__all__ = ["CrossedForm", "PairForm", "RecomputedForm", "permuted_pairs"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -33,11 +34,6 @@ class PairForm(Protocol):
     @property
     def recomputed(self) -> bool:
         """Whether leaving out or permuting costs a full evaluation each time, so that fewer are affordable."""
-        ...
-
-    @property
-    def mirrored(self) -> bool:
-        """Whether ``a`` and ``b`` can change places, and permuting ``b`` is what costs in `permuted`."""
         ...
 
     def prepare(self, X: Any, *, name: str = "X") -> Any:
@@ -73,20 +69,28 @@ class PairForm(Protocol):
         ...
 
 
-def permuted_pairs(
-    form: PairForm, many_a: Sequence[Any], many_b: Sequence[Any], permutations: IndexArray
-) -> list[FloatArray]:
-    """Return ``score(a, b[permutation])`` of all pairs and permutations, for each ``b`` an array (len(many_a), R).
+@runtime_checkable
+class CrossedForm(PairForm, Protocol):
+    """A measure that scores all pairs of permuted representations at once, for little more than permuting each."""
 
-    Notes
-    -----
-    Permuting ``b`` is permuting ``a`` by the inverse, so a mirrored form permutes whichever side has fewer members.
-    """
-    if not form.mirrored or len(many_b) <= len(many_a):
+    def crossed(self, many_a: Sequence[Any], many_b: Sequence[Any], left: IndexArray, right: IndexArray) -> FloatArray:
+        """Return ``score(a[s], b[t])`` for all permutations s of ``left`` (S, n) and t of ``right`` (T, n).
+
+        Shape (len(many_a), S, len(many_b), T).
+        """
+        ...
+
+
+def permuted_pairs(
+    form: PairForm, many_a: Sequence[Any], many_b: Sequence[Any], permutations: CrossedPermutations | IndexArray
+) -> list[FloatArray]:
+    """Return ``score(a, b[permutation])`` of all pairs and permutations, for each ``b`` an array (len(many_a), R)."""
+    if not isinstance(permutations, CrossedPermutations):
         return [form.permuted(many_a, b, permutations) for b in many_b]
-    inverse = np.argsort(permutations, axis=1)
-    by_a = np.stack([form.permuted(many_b, a, inverse) for a in many_a], axis=1)
-    return list(by_a)
+    if not isinstance(form, CrossedForm):
+        return [form.permuted(many_a, b, permutations.relative) for b in many_b]
+    values = form.crossed(many_a, many_b, permutations.left, permutations.right)
+    return [permutations.null(values[:, :, k]) for k in range(len(many_b))]
 
 
 class RecomputedForm(ABC):
@@ -106,11 +110,6 @@ class RecomputedForm(ABC):
     def recomputed(self) -> bool:
         """Every resample and permutation costs a full evaluation."""
         return True
-
-    @property
-    def mirrored(self) -> bool:
-        """Permuting costs an evaluation, whichever side is permuted."""
-        return False
 
     @abstractmethod
     def prepare(self, X: Any, *, name: str = "X") -> Any:

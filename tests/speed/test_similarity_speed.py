@@ -13,6 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 from brainalign.metrics import calibrate, resample
 from brainalign.similarity import CkaForm, RsaForm, cka, mutual_knn, rdm
 from brainalign.stats import draw_permutations
+from brainalign.stats.crossed import draw_crossed
+from brainalign.stats.forms import permuted_pairs
 
 N = int(os.environ.get("BRAINALIGN_SPEED_STIMULI", "1000"))
 RESAMPLES = 1000
@@ -84,9 +86,16 @@ def test_cka_z_and_p_in_closed_form(benchmark, pair):
 def test_cka_sampled_permutations(benchmark, pair):
     form = CkaForm()
     a, b = map(form.prepare, pair)
-    orders = draw_permutations(N, 10 * FEW)
-    benchmark.pedantic(form.permuted, args=([a], b, orders), rounds=3, warmup_rounds=1)
-    _extrapolated(benchmark, 10 * FEW, RESAMPLES)
+    drawn = draw_crossed(N, RESAMPLES)
+    benchmark.pedantic(permuted_pairs, args=(form, [a], [b], drawn), rounds=5, warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="debiased cka, z and p")
+def test_rsa_sampled_permutations(benchmark, pair):
+    form = RsaForm()
+    a, b = map(form.prepare, pair)
+    drawn = draw_crossed(N, RESAMPLES)
+    benchmark.pedantic(permuted_pairs, args=(form, [a], [b], drawn), rounds=5, warmup_rounds=1)
 
 
 @pytest.mark.benchmark(group="debiased cka, z and p")

@@ -5,14 +5,8 @@ import pytest
 import torch
 
 from brainalign.errors import InputError
-from brainalign.kernels.pair_sums import (
-    CHUNK_ROWS,
-    LeftOut,
-    _gathered_on_device,
-    _taken,
-    permutation_moments,
-    permuted_products,
-)
+from brainalign.kernels.crossed_sums import crossed_products
+from brainalign.kernels.pair_sums import LeftOut, permutation_moments
 from brainalign.kernels.third_moment import permutation_skewness
 
 
@@ -39,37 +33,9 @@ def test_skewness_is_that_of_all_permutations(n, diagonal):
         A.fill_diagonal_(0.0)
         B.fill_diagonal_(0.0)
     everything = np.array(list(itertools.permutations(range(n))))
-    values = permuted_products([A], B, everything)[0].numpy()
+    values = crossed_products([A], [B], everything[:1], everything).flatten().numpy()
     expected = np.mean(((values - values.mean()) / values.std()) ** 3)
     assert permutation_skewness(A, B, permutation_moments(A, B)[1]) == pytest.approx(expected, rel=1e-9, abs=1e-9)
-
-
-@pytest.mark.parametrize("n", [5, CHUNK_ROWS, 2 * CHUNK_ROWS + 7])
-def test_permuted_products_are_those_of_permuted_matrices(n):
-    many = [_symmetric(n, seed) for seed in (0, 1, 2)]
-    B = _symmetric(n, 3)
-    rng = np.random.default_rng(4)
-    permutations = np.stack([rng.permutation(n) for _ in range(5)])
-    expected = [[float((A * B[p][:, p]).sum()) for p in torch.tensor(permutations)] for A in many]
-    np.testing.assert_allclose(permuted_products(many, B, permutations).numpy(), expected, rtol=1e-10)
-
-
-def test_accelerators_gather_what_processors_take():
-    B = _symmetric(9, 0)
-    rng = np.random.default_rng(1)
-    orders = torch.tensor(np.stack([rng.permutation(9) for _ in range(3)]))
-    found = _gathered_on_device(B, orders, 2, 6)
-    torch.testing.assert_close(found, _taken(B, orders, 2, 6), rtol=0, atol=0)
-    expected = torch.stack([B[p][:, p][2:6, 2:].flatten() for p in orders])
-    torch.testing.assert_close(found, expected, rtol=0, atol=0)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_permuted_products_on_a_cuda_device():
-    A, B = _symmetric(70, 0), _symmetric(70, 1)
-    permutations = np.stack([np.random.default_rng(2).permutation(70) for _ in range(4)])
-    found = permuted_products([A.cuda()], B.cuda(), permutations).cpu()
-    torch.testing.assert_close(found, permuted_products([A], B, permutations))
 
 
 def test_what_remains_without_each_block():

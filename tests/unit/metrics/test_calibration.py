@@ -6,9 +6,11 @@ import pytest
 from brainalign.errors import ChoiceError, InputError, PairingError, UndefinedError
 from brainalign.metrics import METRICS, calibrate, get_metric
 from brainalign.stats import draw_permutations
+from brainalign.stats.crossed import draw_crossed
 from brainalign.stats.permutation import calibrated_by_moments
 
 CLOSED = ["cka.linear.debiased", "cka.rbf.biased", "rsa.correlation.rho-a", "rsa.euclidean.whitened-cosine"]
+CROSSED = ["cka.linear.debiased", "rsa.euclidean.spearman"]
 FAST = ["cka.linear.debiased", "rsa.euclidean.spearman", "mutual-knn.k5"]
 
 
@@ -45,6 +47,65 @@ def test_false_positives_are_nominal():
     hits = {name: [calibrate(name, *_pair(seed, 20, weight=0)).p < 0.05 for seed in range(300)] for name in CLOSED[:2]}
     for name, found in hits.items():
         assert 0.02 <= np.mean(found) <= 0.09, name
+
+
+def _unrelated(seed, n_layers, groups=None, n=12):
+    """Layers that resemble each other, and responses that have nothing to do with them; groups share a mean."""
+    rng = np.random.default_rng([seed, 7])
+    common, *own, Y = rng.normal(size=(n_layers + 2, n, 3)) * [3, 1, 1]
+    layers = [common + 0.7 * one for one in own]
+    if groups is None:
+        return layers, Y
+    shared = 2 * rng.normal(size=(2, n, 3))
+    return [one + shared[0][groups] for one in layers], Y + shared[1][groups]
+
+
+def _rejected(metric, n_layers, count, groups=None):
+    """Share of data sets without relation whose p is at most 5 %, and at most 20 %."""
+    exchange = {} if groups is None else {"groups": groups, "permute": "blocks"}
+    p = []
+    for seed in range(count):
+        layers, Y = _unrelated(seed, n_layers, groups)
+        p.append(calibrate(metric, layers, Y, n_permutations=99, seed=seed, **exchange).p)
+    return np.array([np.mean(np.array(p) <= level + 1e-9) for level in (0.05, 0.2)])
+
+
+def _is_exact(rejected, count):
+    levels = np.array([0.05, 0.2])
+    return (np.abs(rejected - levels) <= 3.5 * np.sqrt(levels * (1 - levels) / count)).all()
+
+
+@pytest.mark.parametrize(("metric", "n_layers"), [("cka.linear.debiased", 1), ("rsa.correlation.rho-a", 5)])
+def test_p_of_crossed_permutations_is_exact(metric, n_layers):
+    assert _is_exact(_rejected(metric, n_layers, 400), 400)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_layers", [1, 5])
+@pytest.mark.parametrize(
+    "metric",
+    ["cka.linear.debiased", "cka.rbf.biased", "rsa.correlation.rho-a", ["cka.linear.debiased", "mutual-knn.k5"]],
+    ids=str,
+)
+@pytest.mark.parametrize("groups", [None, np.repeat(np.arange(6), 2)], ids=["free", "blocks"])
+def test_p_of_crossed_permutations_is_exact_in_two_thousand_data_sets(metric, n_layers, groups, record_property):
+    rejected = _rejected(metric, n_layers, 2000, groups)
+    record_property("rejected at 5 and 20 %", rejected.tolist())
+    assert _is_exact(rejected, 2000)
+
+
+def test_crossed_and_closed_nulls_agree_within_their_error():
+    form = get_metric("cka.linear.debiased").form
+    X, Y = _pair(0)
+    a, b = form.prepare(X), form.prepare(Y)
+    mean, sd = form.null_moments(a, b)
+    drawn = [draw_crossed(40, 1000, seed=seed) for seed in range(40)]
+    nulls = np.array([one.null(form.crossed([a], [b], one.left, one.right)[:, :, 0])[0] for one in drawn])
+    means, sds = nulls.mean(axis=1), nulls.std(axis=1, ddof=1)
+    assert means.mean() == pytest.approx(mean, abs=4 * sd / np.sqrt(40_000))
+    assert sds.mean() == pytest.approx(sd, rel=0.01)
+    # the error of a mean is that of 1000 independent permutations: 40 draws know it to 11 %
+    assert np.sqrt(1000) * means.std(ddof=1) == pytest.approx(sd, rel=0.4)
 
 
 @pytest.mark.study
@@ -115,18 +176,37 @@ def test_permutations_are_recomputations(metric):
     near, _, Y = problem()
     function = metric if callable(metric) else get_metric(metric).function
     result = calibrate(metric, near, Y, n_permutations=25, seed=3)
-    null = [function(near, Y[order]) for order in draw_permutations(40, 25, seed=3)]
+    orders = draw_crossed(40, 25, seed=3).relative if metric in CROSSED else draw_permutations(40, 25, seed=3)
+    null = [function(near, Y[order]) for order in orders]
     assert result.score == pytest.approx(function(near, Y), abs=1e-10)
     assert result.p == pytest.approx((1 + sum(v >= result.score for v in null)) / 26)
+    assert result.n_permutations == 25
     if result.moments == "sampled":
         assert result.null_mean == pytest.approx(np.mean(null), abs=1e-8)
+
+
+def test_metrics_of_both_kinds_meet_the_same_permutations():
+    near, far, Y = problem()
+    ids = ["mutual-knn.k5", "cka.linear.debiased"]
+    both = calibrate(ids, [near, far], Y, n_permutations=25, seed=3)
+    orders = draw_crossed(40, 25, seed=3).relative
+    values = np.array(
+        [
+            [get_metric(one).function(X, Y[order]) for order in [np.arange(40), *orders]]
+            for one in ids
+            for X in (near, far)
+        ]
+    )
+    values = (values - values.mean(axis=1, keepdims=True)) / values.std(axis=1, keepdims=True)
+    assert both.score == pytest.approx(values[:, 0].max())
+    assert both.null_mean == pytest.approx(values[:, 1:].max(axis=0).mean())
 
 
 def test_groups_are_exchanged_as_asked():
     near, _, Y = problem()
     groups = np.repeat(np.arange(10), 4)
     result = calibrate("cka.linear.debiased", near, Y, n_permutations=30, groups=groups, permute="blocks")
-    orders = draw_permutations(40, 30, groups=groups, permute="blocks")
+    orders = draw_crossed(40, 30, groups=groups, permute="blocks").relative
     null = [get_metric("cka.linear.debiased").function(near, Y[order]) for order in orders]
     assert result.null_mean == pytest.approx(np.mean(null))
     assert result.moments == "sampled"

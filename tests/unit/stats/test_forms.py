@@ -1,34 +1,64 @@
-"""Permuting one side is permuting the other by the inverse."""
+"""Permuting both sides is permuting one by the relative permutations."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from brainalign.errors import InputError, PairingError
 from brainalign.metrics import METRICS
-from brainalign.stats.forms import permuted_pairs
-from brainalign.stats.permutation import draw_permutations
+from brainalign.stats.crossed import draw_crossed
+from brainalign.stats.forms import CrossedForm, permuted_pairs
 
 FORMS = {key: metric.form for key, metric in METRICS.items() if metric.form is not None}
+CROSSED = [key for key, form in FORMS.items() if isinstance(form, CrossedForm)]
 
 
-@pytest.mark.parametrize("key", [key for key, form in FORMS.items() if form.mirrored])
-def test_the_side_with_fewer_members_is_permuted(key, monkeypatch):
-    form, rng = FORMS[key], np.random.default_rng(3)
-    many_a = [form.prepare(rng.normal(size=(20, 6))) for _ in range(2)]
-    many_b = [form.prepare(rng.normal(size=(20, 9))) for _ in range(5)]
-    orders = draw_permutations(20, 7, groups=np.arange(20) // 2, permute="blocks", seed=1)
-    expected = [form.permuted(many_a, b, orders) for b in many_b]
-    calls = []
-    permuted = type(form).permuted
-    monkeypatch.setattr(type(form), "permuted", lambda *given: calls.append(1) or permuted(*given))
-    found = permuted_pairs(form, many_a, many_b, orders)
-    assert len(calls) == 2 and len(found) == 5
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
-    calls.clear()
-    np.testing.assert_array_equal(permuted_pairs(form, many_a, many_b[:1], orders)[0], expected[0])
-    assert len(calls) == 1
+def _prepared(form, n=20):
+    rng = np.random.default_rng(3)
+    many = [form.prepare(rng.normal(size=(n, width))) for width in (6, 6, 9, 9, 9)]
+    return many[:2], many[2:]
 
 
-def test_measures_with_shared_gathers_are_mirrored():
-    assert {key.split(".")[0] for key, form in FORMS.items() if form.mirrored} == {"cka", "rsa"}
+@pytest.mark.parametrize("key", CROSSED)
+def test_pairs_of_permutations_are_scores_of_permuted_stimuli(key):
+    form = FORMS[key]
+    many_a, many_b = _prepared(form)
+    drawn = draw_crossed(20, 7, seed=1)
+    found = form.crossed(many_a, many_b, drawn.left, drawn.right)
+    expected = [
+        [
+            [[form.score(form.restrict(a, s), form.restrict(b, t)) for t in drawn.right] for b in many_b]
+            for s in drawn.left
+        ]
+        for a in many_a
+    ]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("key", [*CROSSED, "mutual-knn.k5", "procrustes.angular"])
+@pytest.mark.parametrize("groups", [None, np.arange(20) // 2])
+def test_crossed_permutations_are_the_relative_ones(key, groups):
+    form = FORMS[key]
+    many_a, many_b = _prepared(form)
+    drawn = draw_crossed(20, 7, groups=groups, permute="blocks", seed=1)
+    found = permuted_pairs(form, many_a, many_b, drawn)
+    expected = permuted_pairs(form, many_a, many_b, drawn.relative)
+    assert [one.shape for one in found] == [(2, 7)] * 3
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+
+
+def test_both_sides_are_checked():
+    form = FORMS["cka.linear.debiased"]
+    many_a, many_b = _prepared(form)
+    short, _ = _prepared(form, 19)
+    drawn = draw_crossed(20, 3)
+    with pytest.raises(PairingError, match="19"):
+        form.crossed([*many_a, short[0]], many_b, drawn.left, drawn.right)
+    with pytest.raises(InputError, match="once"):
+        form.crossed(many_a, many_b, np.zeros((2, 20), dtype=int), drawn.right)
+
+
+def test_measures_that_are_sums_over_pairs_are_crossed():
+    assert {key.split(".")[0] for key in CROSSED} == {"cka", "rsa"}
+    assert not [key for key in CROSSED if ".tau-" in key]
