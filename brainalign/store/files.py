@@ -51,6 +51,9 @@ class Files(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all below; nothing happens if there is none."""
 
+    def settle(self, path: str) -> None:
+        """Make one file durable."""
+
     def flush(self, path: str) -> None:
         """Make all files below a folder durable."""
 
@@ -117,6 +120,9 @@ class Disk:
             shutil.rmtree(target)
         else:
             target.unlink(missing_ok=True)
+
+    def settle(self, path: str) -> None:
+        _fsync(self.root / path)
 
     def flush(self, path: str) -> None:
         base = self.root / path
@@ -232,6 +238,9 @@ class Remote:
         self._fs.invalidate_cache()
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm(self._full(path), recursive=True)
+
+    def settle(self, path: str) -> None:
+        """Nothing to do: a finished PUT is durable."""
 
     def flush(self, path: str) -> None:
         """Nothing to do: a finished PUT is durable."""
