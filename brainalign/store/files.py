@@ -32,6 +32,8 @@ class Files(Protocol):
     """What the store asks of a file system. Paths are relative to the root, with ``/``."""
 
     label: str
+    writers: int
+    """How many files are best written at a time."""
 
     def read(self, path: str) -> bytes:
         """Return a file; FileNotFoundError if there is none."""
@@ -60,6 +62,8 @@ class Files(Protocol):
 
 class Disk:
     """Files in a folder."""
+
+    writers = max(2, min(8, os.cpu_count() or 1))
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -157,6 +161,8 @@ def _fsync(path: Path) -> None:
 
 class Remote:
     """Files behind any fsspec URL."""
+
+    writers = 8  # most of the time is spent waiting for the server
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self._url = url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -25,13 +26,15 @@ class Settling:
         self._files = files
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="brainalign-settle")
         self._started: deque[Future[None]] = deque()
+        self._lock = threading.Lock()
 
     def add(self, path: str, size: int) -> None:
-        """Begin with a file that was just written."""
-        if size >= _WORTH_STARTING:
-            self._started.append(self._pool.submit(self._files.settle, path))
-        while self._started and self._started[0].done():
-            self._started.popleft().result()
+        """Begin with a file that was just written; may be called by any thread."""
+        with self._lock:
+            if size >= _WORTH_STARTING:
+                self._started.append(self._pool.submit(self._files.settle, path))
+            while self._started and self._started[0].done():
+                self._started.popleft().result()
 
     def __enter__(self) -> Settling:
         return self

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import google_crc32c
 import numpy as np
@@ -14,8 +14,6 @@ from brainalign.store.files import Files
 from brainalign.store.settling import Settling
 
 __all__ = ["Tiles"]
-
-_THREADS = max(2, min(8, os.cpu_count() or 1))
 
 
 class Tiles:
@@ -43,12 +41,16 @@ class Tiles:
         self._codec = Blosc(cname="lz4", clevel=5, shuffle=Blosc.SHUFFLE)
         self._spare: list[Array] = []
 
-    def write(self, number: int, block: Array, pool: Executor) -> None:
-        """Write the chunks of one row of chunks, the ``number``-th, from the rows that they hold."""
+    def write(self, number: int, block: Array, *, beside: Callable[[Array], None]) -> None:
+        """Write the ``number``-th row of chunks from the rows that it holds; call ``beside`` meanwhile."""
         columns = self._chunks[1]
-        places = [(f"{self._path}/c/{number}/{j}", j * columns) for j in range(-(-block.shape[1] // columns))]
-        for _ in pool.map(lambda place: self._tile(place[0], block[:, place[1] : place[1] + columns]), places):
-            pass
+        with ThreadPoolExecutor(self._files.writers + 1, thread_name_prefix="brainalign-tiles") as pool:
+            tasks = [pool.submit(beside, block)]
+            for j, start in enumerate(range(0, block.shape[1], columns)):
+                part = block[:, start : start + columns]
+                tasks.append(pool.submit(self._tile, f"{self._path}/c/{number}/{j}", part))
+            for task in tasks:
+                task.result()
 
     def _tile(self, path: str, values: Array) -> None:
         try:
@@ -64,8 +66,3 @@ class Tiles:
         self._files.write(path, packed + google_crc32c.value(packed).to_bytes(4, "little"))
         if self._settling is not None:
             self._settling.add(path, len(packed))
-
-
-def tile_pool() -> ThreadPoolExecutor:
-    """Return the threads that write tiles, and one for what goes on beside them."""
-    return ThreadPoolExecutor(_THREADS + 1, thread_name_prefix="brainalign-tiles")

@@ -22,7 +22,7 @@ from brainalign.store.layout import FORMAT, LOCK, POINTER, document_sha256, matr
 from brainalign.store.locks import EntryLock, take
 from brainalign.store.read import rows_of
 from brainalign.store.settling import Settling
-from brainalign.store.tiles import Tiles, tile_pool
+from brainalign.store.tiles import Tiles
 from brainalign.store.zarr_files import EntryFiles
 
 __all__ = ["EntryArray", "array_record", "make_document", "publish", "write_entry"]
@@ -82,10 +82,7 @@ class EntryArray:
             self._array[rows] = block
             self.content.update(block)
         else:
-            with tile_pool() as pool:
-                hashed = pool.submit(self.content.update, block)
-                self._tiles.write(number, block, pool)
-                hashed.result()
+            self._tiles.write(number, block, beside=self.content.update)
         self._row = rows.stop
 
 

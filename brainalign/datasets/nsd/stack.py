@@ -22,6 +22,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 _COLUMNS = 256  # columns worked on at a time: the working copy stays in the cache of the processor
+_MOST_AHEAD = 2**28  # bytes of a session that is read while the last one is worked on
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class SessionStack(BackendArray):
 
     Notes
     -----
-    Rows are best read in order: the last session stays in memory, as stored, and a thread reads the next one meanwhile.
+    Rows are best read in order: the last session stays in memory, as stored, and a thread reads the next one meanwhile
+    unless it is large.
     """
 
     files: Mapping[int, BetaFile]
@@ -122,9 +124,11 @@ class SessionStack(BackendArray):
         if self._held is None or self._held[0] != session:
             self._held = None  # let go of the last session before the next is there
             coming, self._coming = self._coming, None
-            ahead = coming is not None and coming[0] == session
-            stored = coming[1].result() if ahead else self.files[session].read(self.places)
-            if part + 1 < len(self.rows) and (ahead or part == 0):  # rows are read in order
+            if coming is not None and coming[0] == session:
+                stored, in_order = coming[1].result(), True
+            else:
+                stored, in_order = self.files[session].read(self.places), part == 0
+            if in_order and part + 1 < len(self.rows) and stored.nbytes <= _MOST_AHEAD:
                 self._read_ahead(self.rows[part + 1][0])
             self._held = (session, self._scaled(session, stored, self.files[session].scale))
         return self._held[1]
