@@ -32,6 +32,8 @@ class Files(Protocol):
     """What the store asks of a file system. Paths are relative to the root, with ``/``."""
 
     label: str
+    writers: int
+    """How many files are best written at a time."""
 
     def read(self, path: str) -> bytes:
         """Return a file; FileNotFoundError if there is none."""
@@ -51,12 +53,17 @@ class Files(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all below; nothing happens if there is none."""
 
+    def settle(self, path: str) -> None:
+        """Make one file durable."""
+
     def flush(self, path: str) -> None:
         """Make all files below a folder durable."""
 
 
 class Disk:
     """Files in a folder."""
+
+    writers = max(2, min(8, os.cpu_count() or 1))
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -118,6 +125,9 @@ class Disk:
         else:
             target.unlink(missing_ok=True)
 
+    def settle(self, path: str) -> None:
+        _fsync(self.root / path)
+
     def flush(self, path: str) -> None:
         base = self.root / path
         with ThreadPoolExecutor(_SYNCS) as pool:  # a journal commits together what waits together
@@ -151,6 +161,8 @@ def _fsync(path: Path) -> None:
 
 class Remote:
     """Files behind any fsspec URL."""
+
+    writers = 8  # most of the time is spent waiting for the server
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
         self._url = url
@@ -232,6 +244,9 @@ class Remote:
         self._fs.invalidate_cache()
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm(self._full(path), recursive=True)
+
+    def settle(self, path: str) -> None:
+        """Nothing to do: a finished PUT is durable."""
 
     def flush(self, path: str) -> None:
         """Nothing to do: a finished PUT is durable."""

@@ -7,7 +7,6 @@ import datetime
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,14 @@ from brainalign.store.files import Files, store_errors
 from brainalign.store.layout import FORMAT, LOCK, POINTER, document_sha256, matrix_chunks, on_disk_names
 from brainalign.store.locks import EntryLock, take
 from brainalign.store.read import rows_of
+from brainalign.store.settling import Settling
+from brainalign.store.tiles import Tiles
 from brainalign.store.zarr_files import EntryFiles
 
 __all__ = ["EntryArray", "array_record", "make_document", "publish", "write_entry"]
 
 
-_WORTH_A_THREAD = 2**20  # bytes of a block: hashing and compressing then run side by side
+_WORTH_THREADS = 2**20  # bytes of a block: hashing and compressing then run side by side
 
 
 class EntryArray:
@@ -42,9 +43,13 @@ class EntryArray:
         chunks: tuple[int, ...],
         *,
         resume: int = 0,
+        settling: Settling | None = None,
     ) -> None:
         self.chunk_rows = chunks[0]
         self.content = ContentHash(source.dtype, source.shape)
+        self._tiles = None
+        if source.dtype != "string" and len(chunks) == 2:
+            self._tiles = Tiles(files, f"{folder}/{disk}", (chunks[0], chunks[1]), source.dtype, settling)
         self._row = 0
         if resume:  # the rows that are there are read back, and so checked, into the hash
             for block in rows_of(files, folder, disk, source.shape, chunks[0], resume):
@@ -54,7 +59,7 @@ class EntryArray:
                 self._array = zarr.open_array(EntryFiles(files, folder, read_only=False), path=disk, mode="r+")
             return
         self._array = zarr.create_array(
-            EntryFiles(files, folder, read_only=False),
+            EntryFiles(files, folder, read_only=False, settling=settling),
             name=disk,
             shape=source.shape,
             chunks=chunks,
@@ -71,14 +76,13 @@ class EntryArray:
     def append(self, block: Array) -> None:
         """Write the next rows and add them to the content hash."""
         rows = slice(self._row, self._row + len(block))
-        if self.content.dtype == "string" or block.nbytes < _WORTH_A_THREAD:
+        number, within = divmod(self._row, self.chunk_rows)
+        whole = not within and (len(block) == self.chunk_rows or rows.stop == self._array.shape[0])
+        if self._tiles is None or not whole or block.nbytes < _WORTH_THREADS:
             self._array[rows] = block
             self.content.update(block)
         else:
-            with ThreadPoolExecutor(1, thread_name_prefix="brainalign-hash") as pool:
-                hashed = pool.submit(self.content.update, block)
-                self._array[rows] = block
-                hashed.result()
+            self._tiles.write(number, block, beside=self.content.update)
         self._row = rows.stop
 
 
@@ -140,16 +144,11 @@ def write_entry(
         if lock is None:
             raise StoreError(f"the new folder {folder} is locked by another writer")
         try:
-            arrays = {}
-            for name, disk in on_disk_names(sources).items():
-                source = sources[name]
-                itemsize = 16 if source.dtype == "string" else np.dtype(source.dtype).itemsize
-                array = EntryArray(files, folder, disk, source, matrix_chunks(source.shape, itemsize))
-                blocks = source.blocks(array.chunk_rows)
-                for block in ahead(blocks) if source.shape[0] > array.chunk_rows else blocks:
-                    array.append(block)
-                    lock.confirm()
-                arrays[name] = array_record(disk, source, array.content.hexdigest())
+            with Settling(files) as settling:
+                arrays = {
+                    name: _write_array(files, folder, disk, sources[name], lock, settling)
+                    for name, disk in on_disk_names(sources).items()
+                }
             document = make_document(key, options, attrs() if callable(attrs) else attrs, arrays)
             entry_sha256 = publish(files, place, folder, document, lock, replace=replace)
             with contextlib.suppress(OSError):
@@ -163,6 +162,19 @@ def write_entry(
         finally:
             with contextlib.suppress(OSError):
                 lock.release()
+
+
+def _write_array(
+    files: Files, folder: str, disk: str, source: Source, lock: EntryLock, settling: Settling
+) -> dict[str, Any]:
+    """Write all blocks of an array; return its record."""
+    itemsize = 16 if source.dtype == "string" else np.dtype(source.dtype).itemsize
+    array = EntryArray(files, folder, disk, source, matrix_chunks(source.shape, itemsize), settling=settling)
+    blocks = source.blocks(array.chunk_rows)
+    for block in ahead(blocks) if source.shape[0] > array.chunk_rows else blocks:
+        array.append(block)
+        lock.confirm()
+    return array_record(disk, source, array.content.hexdigest())
 
 
 def _points_at(files: Files, place: str, folder: str) -> bool:

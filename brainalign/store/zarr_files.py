@@ -10,6 +10,7 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from brainalign.errors import CorruptEntryError
 from brainalign.store.files import Files
+from brainalign.store.settling import Settling
 
 __all__ = ["EntryFiles"]
 
@@ -21,9 +22,9 @@ class EntryFiles(Store):
     supports_deletes = True
     supports_listing = True
 
-    def __init__(self, files: Files, folder: str, *, read_only: bool) -> None:
+    def __init__(self, files: Files, folder: str, *, read_only: bool, settling: Settling | None = None) -> None:
         super().__init__(read_only=read_only)
-        self.files, self.folder = files, folder
+        self.files, self.folder, self._settling = files, folder, settling
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, EntryFiles) and (self.files, self.folder) == (other.files, other.folder)
@@ -60,6 +61,8 @@ class EntryFiles(Store):
     async def set(self, key: str, value: Buffer) -> None:
         self._check_writable()
         await asyncio.to_thread(self.files.write, self._path(key), value.to_bytes())
+        if self._settling is not None:
+            self._settling.add(self._path(key), len(value))
 
     async def delete(self, key: str) -> None:
         self._check_writable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 _COLUMNS = 256  # columns worked on at a time: the working copy stays in the cache of the processor
+_MOST_AHEAD = 2**28  # bytes of a session that is read while the last one is worked on
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class SessionStack(BackendArray):
 
     Notes
     -----
-    Rows are best read in order: the last session stays in memory, as stored.
+    Rows are best read in order: the last session stays in memory, as stored, and a thread reads the next one meanwhile
+    unless it is large.
     """
 
     files: Mapping[int, BetaFile]
@@ -87,6 +90,7 @@ class SessionStack(BackendArray):
     zscore: bool
     constant: dict[int, int] = field(default_factory=dict)
     _held: tuple[int, SessionValues] | None = None
+    _coming: tuple[int, Future[Array]] | None = None
 
     def __post_init__(self) -> None:
         self.shape = (sum(len(trials) for _, trials in self.rows), len(self.places))
@@ -106,22 +110,33 @@ class SessionStack(BackendArray):
         owner = np.searchsorted(self._starts, rows, side="right") - 1
         for part in np.unique(owner):
             here = np.flatnonzero(owner == part)
-            session, trials = self.rows[part]
+            trials = self.rows[part][1]
             run = bool(np.all(np.diff(here) == 1))
             target = values[here[0] : here[-1] + 1] if run else np.empty((len(here), self.shape[1]), dtype=np.float32)
-            self._session(session).write(trials[rows[here] - self._starts[part]], target)
+            self._session(int(part)).write(trials[rows[here] - self._starts[part]], target)
             if not run:
                 values[here] = target
         rest = (0 if np.ndim(key[0]) == 0 and not isinstance(key[0], slice) else slice(None), key[1])
         return values[rest]
 
-    def _session(self, session: int) -> SessionValues:
+    def _session(self, part: int) -> SessionValues:
+        session = self.rows[part][0]
         if self._held is None or self._held[0] != session:
-            self._held = None  # let go of the last session before the next is read
-            file = self.files[session]
-            stored = file.read(self.places)
-            self._held = (session, self._scaled(session, stored, file.scale))
+            self._held = None  # let go of the last session before the next is there
+            coming, self._coming = self._coming, None
+            if coming is not None and coming[0] == session:
+                stored, in_order = coming[1].result(), True
+            else:
+                stored, in_order = self.files[session].read(self.places), part == 0
+            if in_order and part + 1 < len(self.rows) and stored.nbytes <= _MOST_AHEAD:
+                self._read_ahead(self.rows[part + 1][0])
+            self._held = (session, self._scaled(session, stored, self.files[session].scale))
         return self._held[1]
+
+    def _read_ahead(self, session: int) -> None:
+        pool = ThreadPoolExecutor(1, thread_name_prefix="brainalign-session")
+        self._coming = (session, pool.submit(self.files[session].read, self.places))
+        pool.shutdown(wait=False)  # the thread ends when the session is read
 
     def _scaled(self, session: int, stored: Array, scale: float) -> SessionValues:
         n = stored.shape[1]
