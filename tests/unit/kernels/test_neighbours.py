@@ -83,12 +83,12 @@ def test_many_blocks_and_crowded_rows(monkeypatch):
 @pytest.mark.parametrize("block", [300, 40, 7])
 @pytest.mark.parametrize("k", [1, 12])
 def test_blocks_of_any_shape(k, block, cache, monkeypatch):
-    # candidates are merged before, while and after every row has been shown its first columns
+    # later points are nearer to all, so that candidates are merged even before every row has seen its first columns
     monkeypatch.setattr(stages, "SMALL", 0)
     monkeypatch.setattr(screens, "BLOCK", block)
     monkeypatch.setattr(screens, "LEAST_BLOCK", 1)
     monkeypatch.setattr(screens, "CACHE_BYTES", cache)
-    X = np.random.default_rng(4).normal(size=(501, 6))
+    X = np.random.default_rng(4).normal(size=(501, 6)) * np.geomspace(3, 0.3, 501)[:, None]
     distance, index = all_distances(X, k)
     graph = neighbour_graph(X, k=k)
     np.testing.assert_array_equal(graph.index, index)
