@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from brainalign.arrays import as_matrix
 from brainalign.errors import ShapeError, UndefinedError
+from brainalign.kernels.cloud import PASS_BYTES, row_chunks
 from brainalign.kernels.neighbours import Neighbours, check_k, neighbour_graph
 
 __all__ = ["Neighbourhoods", "neighbourhoods", "neighbourhoods_as_drawn"]
@@ -111,7 +112,22 @@ def neighbourhoods_as_drawn(points: FloatArray, k: int) -> Neighbourhoods:
 def _graph(X: Any, k: int) -> Neighbours:
     points = as_matrix(X, name="X")
     check_k(k, len(points))
-    return neighbour_graph(points, k=max(k, min(TENTH, len(points) - 1)))
+    tenth = min(TENTH, len(points) - 1)
+    if k < tenth:
+        away = _away_from_first(points)
+        # equal points are equally far from the first; no distance is above twice the largest of these, rounding apart
+        if len(torch.unique(away)) == len(away):
+            graph = neighbour_graph(points, k=k)
+            if graph.distance[:, 0].min() > 2.1 * NEAR * float(away.max()):
+                return graph
+    return neighbour_graph(points, k=max(k, tenth))
+
+
+def _away_from_first(points: torch.Tensor) -> torch.Tensor:
+    away = torch.empty(len(points), dtype=torch.float64, device=points.device)
+    for rows in row_chunks(len(points), 8 * points.shape[1], most=PASS_BYTES):
+        away[rows] = torch.linalg.vector_norm(points[rows].double() - points[0], dim=1)
+    return away
 
 
 def _require_enough(n_kept: int, n: int, k: int) -> None:

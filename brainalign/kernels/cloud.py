@@ -45,6 +45,13 @@ class Cloud:
         """Rows in float64, scaled."""
         return _scaled(self.points, self.factor, rows)
 
+    def exact_into(self, out: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Write what `exact` returns, the same bits, into ``out`` (rows, p)."""
+        factor = self.factor if len(self.factor) == 1 else self.factor[rows]
+        if self.points.dtype == out.dtype:
+            return torch.index_select(self.points, 0, rows, out=out).mul_(factor)
+        return torch.mul(self.points.index_select(0, rows), factor, out=out)
+
     def centred(self, rows: torch.Tensor | slice) -> torch.Tensor:
         """Rows in float64, scaled, minus the mean of all points."""
         return self.exact(rows).sub_(self.centre)

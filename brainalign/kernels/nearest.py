@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 import torch
 
-from brainalign.kernels.cloud import CHUNK_BYTES, Cloud, row_chunks
+from brainalign.kernels.cloud import CHUNK_BYTES, PASS_BYTES, Cloud, row_chunks
 from brainalign.kernels.screens import Screened, error_bound, row_screen, symmetric_screen
 
 __all__ = ["nearest"]
 
-SPARE = 16
+# places beyond the k-th, for what rounding cannot tell from it: few where every point keeps a list, since each costs
+# candidates; many in the rows that this leaves open, because the stage after that is the dearest by far
+SPARE = 8
+SPARE_OF_ROWS = 64
 SMALL = 4096
 
 
@@ -67,7 +70,7 @@ def nearest(
         left = answer.settle(left, symmetric_screen(cloud, m))
     for part in row_chunks(len(left), 24 * n):
         places = left[part]
-        answer.from_all(answer.settle(places, row_screen(cloud, wanted[places], m)))
+        answer.from_all(answer.settle(places, row_screen(cloud, wanted[places], min(k + SPARE_OF_ROWS, n - 1))))
     return answer.distance, answer.index
 
 
@@ -115,11 +118,24 @@ class _Answer:
             m = int(width[part[-1]])
             # by index first: the sort by distance is stable, so that equal distances stay in the order of their index
             near = torch.sort(candidates[part, :m], dim=1).values
-            points = self.cloud.exact(near.reshape(-1)).reshape(len(part), m, p)
-            distance = _differences(self.cloud.exact(self.rows[places[part]])[:, None], points)[:, 0]
-            distance, order = torch.sort(distance, dim=1, stable=True)
+            distance, order = torch.sort(self._to_each(self.rows[places[part]], near), dim=1, stable=True)
             self._write(places[part], distance[:, :k], near.gather(1, order[:, :k]))
             start += step
+
+    def _to_each(self, rows: torch.Tensor, near: torch.Tensor) -> torch.Tensor:
+        """Float64 distances of each row to its own candidates (rows, m)."""
+        (r, m), p, device = near.shape, self.cloud.width, rows.device
+        # points that a processor gathers are still in its cache when they are subtracted
+        step = max(1, (PASS_BYTES if device.type == "cpu" else CHUNK_BYTES // 8) // (8 * p * m))
+        mine = torch.empty((min(step, r), p), dtype=torch.float64, device=device)
+        theirs = torch.empty((min(step, r) * m, p), dtype=torch.float64, device=device)
+        distance = torch.empty((r, m), dtype=torch.float64, device=device)
+        for start in range(0, r, step):
+            part = slice(start, min(start + step, r))
+            h = part.stop - start
+            points = self.cloud.exact_into(theirs[: h * m], near[part].reshape(-1)).view(h, m, p)
+            distance[part] = _differences(self.cloud.exact_into(mine[:h], rows[part])[:, None], points)[:, 0]
+        return distance
 
     def from_all(self, places: torch.Tensor) -> None:
         """Order all points by float64 differences for these places."""

@@ -11,6 +11,11 @@ from brainalign.kernels.shortlist import Shortlist
 
 __all__ = ["Screened", "error_bound", "row_screen", "symmetric_screen"]
 
+# columns of a block of products, unless points are few or lists long
+LEAST_BLOCK, BLOCK = 256, 1024
+# of a block of products: on a CPU it is looked through before it leaves the cache
+CACHE_BYTES = 1 << 22
+
 Screened = tuple[torch.Tensor, torch.Tensor]
 """Approximate squared distances (r, m), ascending, and the indices they belong to."""
 
@@ -56,37 +61,47 @@ def row_screen(cloud: Cloud, rows: torch.Tensor, m: int) -> Screened:
 
 
 def symmetric_screen(cloud: Cloud, m: int) -> Screened:
-    """Propose the ``m`` nearest of all rows by float32 products of the blocks on and above the diagonal.
+    """Propose the ``m`` nearest of all rows by float32 products of the blocks on and below the diagonal.
 
     Every product serves its row and its column. Only values below the m-th best so far are looked at one by one.
     """
-    n = len(cloud)
-    left, right = _augmented(cloud)
-    block = max(2 * m, min(1024, max(256, CHUNK_BYTES // (4 * n))))
-    values = left @ right[:block].T
-    values.fill_diagonal_(math.inf)
-    best = Shortlist(values, m)
-    for start in range(0, n, block):
-        stop = min(start + block, n)
-        if start > 0:
-            values = left[start:stop] @ right[start:].T
-            values.fill_diagonal_(math.inf)
-            best.offer(values, row=start, column=start)
-            if stop < n:
-                best.offer(values, row=start, column=start, swap=stop)
-        elif stop < n:
-            best.offer(values[stop:], row=stop, column=0, swap=0)
+    n, device = len(cloud), cloud.points.device
+    left = _augmented(cloud)
+    width = min(n, max(2 * m, min(BLOCK, max(LEAST_BLOCK, n // 8))))
+    height = max(1, (CACHE_BYTES if device.type == "cpu" else CHUNK_BYTES) // (4 * width))
+    tile = torch.empty(min(height, n) * width, dtype=torch.float32, device=device)
+    best = Shortlist(n, m, device)
+    for start in range(0, n, width):
+        stop = min(start + width, n)
+        right = _opposite(left[start:stop])
+        for top in (*range(start, stop, height), *range(stop, n, height)):
+            on_diagonal = top < stop
+            bottom = min(top + height, stop if on_diagonal else n)
+            values = tile[: (bottom - top) * (stop - start)].view(bottom - top, stop - start)
+            torch.mm(left[top:bottom], right.T, out=values)
+            if on_diagonal:
+                values[:, top - start :].fill_diagonal_(math.inf)
+            if start == 0:
+                best.begin(values, row=top)
+            if start > 0 or not on_diagonal:
+                best.offer(values, row=top, column=start, to_rows=start > 0, to_columns=not on_diagonal)
     return best.result()
 
 
-def _augmented(cloud: Cloud) -> Screened:
-    """Return A = (x, |x|², 1) and B = (-2x, 1, |x|²), so that A Bᵀ holds the squared distances."""
+def _augmented(cloud: Cloud) -> torch.Tensor:
+    """Return A = (x, |x|², 1), whose products with `_opposite` are squared distances."""
     n, p = len(cloud), cloud.width
-    left, right = (torch.empty((n, p + 2), dtype=torch.float32, device=cloud.points.device) for _ in range(2))
+    left = torch.empty((n, p + 2), dtype=torch.float32, device=cloud.points.device)
     scale = _float32_scale(cloud)
     for rows in row_chunks(n, 8 * p, most=PASS_BYTES):
         left[rows, :p] = cloud.centred(rows).mul_(scale)
-        torch.mul(left[rows, :p], -2, out=right[rows, :p])
-    left[:, p] = right[:, p + 1] = (cloud.norm * scale) ** 2
-    left[:, p + 1] = right[:, p] = 1
-    return left, right
+    left[:, p] = (cloud.norm * scale) ** 2
+    left[:, p + 1] = 1
+    return left
+
+
+def _opposite(left: torch.Tensor) -> torch.Tensor:
+    """Return B = (-2x, 1, |x|²) for the same rows."""
+    right = left * -2
+    right[:, -2], right[:, -1] = 1, left[:, -2]
+    return right

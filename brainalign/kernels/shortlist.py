@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+import numpy.typing as npt
 import torch
 
 __all__ = ["Shortlist"]
@@ -15,75 +14,88 @@ _INDEX = (1 << 32) - 1
 class Shortlist:
     """The ``m`` smallest values of each row seen so far; newcomers wait until there are many, then all are merged.
 
-    An entry is one integer, the bits of a float32 value of at least 0 above those of an index: integers sort several
-    times as fast as pairs, and equal values by their index.
+    An entry is one integer, the bits of a float32 value of at least 0 above those of an index: it takes half the room
+    of a pair, and sorts several times as fast. What is below 0 counts as 0.
 
     Parameters
     ----------
-    values : float32 tensor, shape (n, b)
-        The first ``b`` columns, at least ``m``. What is below 0 counts as 0.
+    n : int
+        Number of rows.
     m : int
         Number of values.
+    device : torch.device
+        Where the blocks lie.
     """
 
-    def __init__(self, values: torch.Tensor, m: int) -> None:
-        index = _first_columns(values, m)
-        self.keys = _packed(values.gather(1, index), index)
-        self.bound = _values(self.keys.amax(1))
-        self.waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self.n_waiting = 0
+    def __init__(self, n: int, m: int, device: torch.device) -> None:
+        self.keys = torch.full((n, m), torch.iinfo(torch.int64).max, device=device)
+        self.bound = torch.full((n,), torch.inf, dtype=torch.float32, device=device)
+        self._waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._n_waiting = 0
+        self._masks: list[npt.NDArray[np.bool_]] = []
 
-    def offer(self, values: torch.Tensor, *, row: int, column: int, swap: int | None = None) -> None:
-        """Offer a block of values whose corner is (row, column).
+    def begin(self, values: torch.Tensor, *, row: int) -> None:
+        """Take the first columns, at least ``m``, of the rows from ``row`` on, which were offered nothing yet."""
+        stop, m = row + len(values), self.keys.shape[1]
+        columns = _first_columns(values, m)
+        keys = _packed(values.gather(1, columns), columns)
+        self.keys[row:stop] = keys
+        self.bound[row:stop] = _values(keys.amax(1))
 
-        To its rows, or to its columns from ``swap`` on.
-        """
+    def offer(
+        self, values: torch.Tensor, *, row: int, column: int, to_rows: bool = True, to_columns: bool = True
+    ) -> None:
+        """Offer a block of values whose corner is (row, column) to its rows, and transposed to its columns."""
         height, width = values.shape
-        if swap is None:
-            bound = self.bound[row : row + height][:, None]
-        else:
-            bound = self.bound[column : column + width][None, :].clone()
-            bound[:, : max(0, swap - column)] = -math.inf
-        hits = _at_most(values, bound)
-        i, j = hits // width + row, hits % width + column
-        owner, other = (i, j) if swap is None else (j, i)
-        self.waiting.append((owner, _packed(values.reshape(-1)[hits], other)))
-        self.n_waiting += len(hits)
-        if self.n_waiting > self.keys.numel():
+        bounds = [self.bound[row : row + height, None]] if to_rows else []
+        bounds += [self.bound[None, column : column + width]] if to_columns else []
+        hits = self._at_most(values, bounds)
+        found = values.reshape(-1)[hits]
+        i = torch.div(hits, width, rounding_mode="floor")
+        i, j = i + row, hits - i * width + column
+        for owner, other, wanted in ((i, j, to_rows), (j, i, to_columns)):
+            if wanted:
+                kept = slice(None) if len(bounds) == 1 else torch.nonzero(found <= self.bound[owner])[:, 0]
+                self._waiting.append((owner[kept], _packed(found[kept], other[kept])))
+                self._n_waiting += len(self._waiting[-1][0])
+        if self._n_waiting > self.keys.numel():
             self._merge()
-
-    def _merge(self) -> None:
-        owner, key = (torch.cat(parts) for parts in zip(*self.waiting, strict=True))
-        self.waiting, self.n_waiting = [], 0
-        order = _sorted(owner << 32 | torch.arange(len(owner), device=owner.device))
-        owner, key = order >> 32, key[order & _INDEX]
-        count = torch.bincount(owner, minlength=len(self.keys))
-        place = torch.arange(len(owner), device=owner.device) - (count.cumsum(0) - count)[owner]
-        # a table of all newcomers would be as wide as the most crowded row: many rows take few at a time, few take many
-        done, most = 0, int(count.max()) if len(owner) else 0
-        while done < most:
-            rows = torch.nonzero(count > done)[:, 0]
-            step = min(most - done, 2 * self.keys.numel() // len(rows))
-            now = (place >= done) & (place < done + step)
-            self._merge_round(rows, owner[now], place[now] - done, key[now])
-            done += step
-        self.bound = _values(self.keys.amax(1))
-
-    def _merge_round(self, rows: torch.Tensor, owner: torch.Tensor, place: torch.Tensor, key: torch.Tensor) -> None:
-        m, width = self.keys.shape[1], int(place.max()) + 1
-        position = torch.empty(len(self.keys), dtype=torch.int64, device=rows.device)
-        position[rows] = torch.arange(len(rows), device=rows.device)
-        table = torch.full((len(rows), m + width), torch.iinfo(torch.int64).max, device=rows.device)
-        table[:, :m] = self.keys[rows]
-        table.view(-1)[position[owner] * (m + width) + m + place] = key
-        self.keys[rows] = _smallest(table, m)
 
     def result(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return values (n, m), ascending, and their columns."""
-        if self.n_waiting:
+        if self._n_waiting:
             self._merge()
         keys = _sorted(self.keys)
         return _values(keys), keys & _INDEX
+
+    def _merge(self) -> None:
+        n, m = self.keys.shape
+        owners, keys = zip(*self._waiting, strict=True)
+        self._waiting, self._n_waiting = [], 0
+        everyone = torch.arange(n, device=self.keys.device)
+        owner = torch.cat([everyone.repeat_interleave(m), *owners])
+        key = torch.cat([self.keys.reshape(-1), *keys])
+        order = _order(owner << 32 | key >> 32)
+        # every row has m entries from the start, so that its best are the m from its first on
+        first = torch.bincount(owner, minlength=n).cumsum(0).roll(1)
+        first[0] = 0
+        taken = order[first[:, None] + torch.arange(m, device=self.keys.device)]
+        self.keys = key[taken]
+        self.bound = _values(self.keys[:, m - 1])
+
+    def _at_most(self, values: torch.Tensor, bounds: list[torch.Tensor]) -> torch.Tensor:
+        """Flat positions of the values that are not above one of the bounds."""
+        if values.device.type != "cpu":
+            masks = [values <= bound for bound in bounds]
+            return torch.nonzero((masks[0] | masks[-1]).reshape(-1))[:, 0]
+        # fresh memory costs more than the comparison
+        if not self._masks or self._masks[0].size < values.numel():
+            self._masks = [np.empty(values.numel(), dtype=np.bool_) for _ in range(2)]
+        found, *more = (mask[: values.numel()].reshape(values.shape) for mask in self._masks[: len(bounds)])
+        np.less_equal(values.numpy(), bounds[0].numpy(), out=found)
+        for other in more:
+            np.logical_or(found, np.less_equal(values.numpy(), bounds[1].numpy(), out=other), out=found)
+        return torch.from_numpy(found.reshape(-1).nonzero()[0])
 
 
 def _packed(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
@@ -97,24 +109,27 @@ def _values(keys: torch.Tensor) -> torch.Tensor:
 # On a CPU NumPy's vectorised comparison, search, partition and sort are three to six times as fast as torch's.
 
 
-def _at_most(values: torch.Tensor, bound: torch.Tensor) -> torch.Tensor:
-    """Flat positions of the values that are not above the bound."""
-    if values.device.type == "cpu":
-        return torch.from_numpy(np.less_equal(values.numpy(), bound.numpy()).ravel().nonzero()[0])
-    return torch.nonzero((values <= bound).reshape(-1))[:, 0]
-
-
 def _first_columns(values: torch.Tensor, m: int) -> torch.Tensor:
     """Columns of the ``m`` smallest values of each row, in any order."""
-    if values.device.type == "cpu" and m < values.shape[1]:
-        return torch.from_numpy(np.argpartition(values.numpy(), m - 1, axis=1)[:, :m])
-    return torch.topk(values, m, dim=1, largest=False, sorted=False).indices
+    if values.device.type != "cpu" or m == values.shape[1]:
+        return torch.topk(values, m, dim=1, largest=False, sorted=False).indices
+    array = values.numpy()
+    # a partition of the values and a search for what is not above the bound is faster than one that keeps positions
+    bound = np.partition(array, m - 1, axis=1)[:, m - 1 : m]
+    row, column = np.divmod(np.flatnonzero(array <= bound), array.shape[1])
+    if len(row) > m * len(array):
+        count = np.bincount(row, minlength=len(array))
+        # of values that equal the bound, as many as there is room for; all that are less come before them
+        order = np.lexsort((array[row, column], row))
+        rank = np.arange(len(row)) - (count.cumsum() - count)[row]
+        column = column[order][rank < m]
+    return torch.from_numpy(column.reshape(len(array), m))
 
 
-def _smallest(keys: torch.Tensor, m: int) -> torch.Tensor:
+def _order(keys: torch.Tensor) -> torch.Tensor:
     if keys.device.type == "cpu":
-        return torch.from_numpy(np.partition(keys.numpy(), m - 1, axis=1)[:, :m])
-    return torch.topk(keys, m, dim=1, largest=False, sorted=False).values
+        return torch.from_numpy(np.argsort(keys.numpy()))
+    return torch.argsort(keys)
 
 
 def _sorted(keys: torch.Tensor) -> torch.Tensor:

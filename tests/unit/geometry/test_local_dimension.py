@@ -113,6 +113,18 @@ def test_equal_points_are_dropped_and_counted():
     assert local_dimension(twice, k=10).value == local_dimension(X, k=10).value
 
 
+@pytest.mark.parametrize("gap", [0.0, 1e-7, 1e-3])
+def test_twonn_of_points_is_that_of_their_ten_neighbours(gap):
+    # two neighbours are looked for where no point can be nearly equal to another, which takes ten to say
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(300, 6))
+    X = np.concatenate([X, X[:40] + gap * rng.normal(size=(40, 6))])
+    alone, shared = (local_dimension(x, estimator="twonn") for x in (X, neighbour_graph(X, k=10)))
+    assert alone.n == shared.n == (340 if gap == 1e-3 else 300)
+    assert (alone.value, alone.error, alone.dropped) == (shared.value, shared.error, shared.dropped)
+    np.testing.assert_array_equal(alone.rows, shared.rows)
+
+
 def test_half_the_points_equal():
     X = np.concatenate([rotated(ball(200, 2, 3), 3), np.zeros((200, 3))])
     result = local_dimension(X, k=20)

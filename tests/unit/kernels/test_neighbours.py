@@ -6,6 +6,7 @@ import torch
 
 from brainalign.errors import ChoiceError, InputError, NonFiniteError, ShapeError, UndefinedError
 from brainalign.kernels import nearest as stages
+from brainalign.kernels import screens
 from brainalign.kernels.neighbours import neighbour_graph, neighbour_lists, neighbours_of
 
 
@@ -74,6 +75,22 @@ def test_many_blocks_and_crowded_rows(monkeypatch):
     X = np.stack([t, t**2, np.sin(3 * t)], axis=1)
     distance, index = all_distances(X, 7)
     graph = neighbour_graph(X, k=7)
+    np.testing.assert_array_equal(graph.index, index)
+    np.testing.assert_allclose(graph.distance, distance, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cache", [1 << 12, 1 << 15, 1 << 22])
+@pytest.mark.parametrize("block", [300, 40, 7])
+@pytest.mark.parametrize("k", [1, 12])
+def test_blocks_of_any_shape(k, block, cache, monkeypatch):
+    # later points are nearer to all, so that candidates are merged even before every row has seen its first columns
+    monkeypatch.setattr(stages, "SMALL", 0)
+    monkeypatch.setattr(screens, "BLOCK", block)
+    monkeypatch.setattr(screens, "LEAST_BLOCK", 1)
+    monkeypatch.setattr(screens, "CACHE_BYTES", cache)
+    X = np.random.default_rng(4).normal(size=(501, 6)) * np.geomspace(3, 0.3, 501)[:, None]
+    distance, index = all_distances(X, k)
+    graph = neighbour_graph(X, k=k)
     np.testing.assert_array_equal(graph.index, index)
     np.testing.assert_allclose(graph.distance, distance, rtol=1e-12)
 
