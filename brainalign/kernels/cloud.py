@@ -16,15 +16,18 @@ METRICS = ("euclidean", "cosine")
 CHUNK_BYTES = 1 << 26
 # of passes over the points: small enough to stay in the processor's cache
 PASS_BYTES = 1 << 20
+# numbers up to two to this power, and down to minus it, are squared as they are
+SAFE_EXPONENT = 100
 
 
 @dataclass(frozen=True)
 class Cloud:
     """Points (n, p) as given, and the factor that makes them safe to square.
 
-    ``factor`` is a power of two for the Euclidean metric, so that nothing overflows or underflows and no bit is lost;
-    for cosine it holds the inverse norm of each row, so that all further work is Euclidean on unit vectors. ``norm``
-    (n,) are the distances from the mean of all points.
+    ``factor`` is a power of two for the Euclidean metric, so that nothing overflows or underflows and no bit is lost,
+    and one, which ``unscaled`` tells, unless numbers are huge or tiny; for cosine it holds the inverse norm of each
+    row, so that all further work is Euclidean on unit vectors. ``norm`` (n,) are the distances from the mean of all
+    points.
     """
 
     points: torch.Tensor
@@ -32,6 +35,7 @@ class Cloud:
     centre: torch.Tensor
     norm: torch.Tensor
     metric: str
+    unscaled: bool
 
     def __len__(self) -> int:
         return int(self.points.shape[0])
@@ -49,7 +53,8 @@ class Cloud:
         """Write what `exact` returns, the same bits, into ``out`` (rows, p)."""
         factor = self.factor if len(self.factor) == 1 else self.factor[rows]
         if self.points.dtype == out.dtype:
-            return torch.index_select(self.points, 0, rows, out=out).mul_(factor)
+            torch.index_select(self.points, 0, rows, out=out)
+            return out if self.unscaled else out.mul_(factor)
         return torch.mul(self.points.index_select(0, rows), factor, out=out)
 
     def centred(self, rows: torch.Tensor | slice) -> torch.Tensor:
@@ -59,7 +64,7 @@ class Cloud:
     def subset(self, rows: torch.Tensor) -> Cloud:
         """Return the cloud of these rows, with the scale and the centre of the whole."""
         factor = self.factor if len(self.factor) == 1 else self.factor[rows]
-        return Cloud(self.points[rows], factor, self.centre, self.norm[rows], self.metric)
+        return Cloud(self.points[rows], factor, self.centre, self.norm[rows], self.metric, self.unscaled)
 
     def reported(self, distance: torch.Tensor) -> torch.Tensor:
         """Turn Euclidean distances of scaled points into distances of the metric, in the units of the data."""
@@ -103,13 +108,14 @@ def make_cloud(points: torch.Tensor, metric: str) -> Cloud:
     norm = torch.empty(n, dtype=torch.float64, device=points.device)
     for rows in row_chunks(n, 8 * p, most=PASS_BYTES):
         norm[rows] = torch.linalg.vector_norm(_scaled(points, factor, rows) - centre, dim=1)
-    return Cloud(points, factor, centre, norm, metric)
+    return Cloud(points, factor, centre, norm, metric, metric == "euclidean" and float(factor) == 1)
 
 
 def _power_of_two(points: torch.Tensor) -> torch.Tensor:
     low, high = torch.aminmax(points)
     largest = max(-float(low), float(high))
     exponent = max(-1022, min(1022, math.frexp(largest)[1])) if largest > 0 else 0
+    exponent = exponent if abs(exponent) > SAFE_EXPONENT else 0
     return torch.tensor([[math.ldexp(1.0, -exponent)]], dtype=torch.float64, device=points.device)
 
 

@@ -89,7 +89,7 @@ def neighbour_graph(X: Any, *, k: int, metric: str = "euclidean") -> Neighbours:
     Notes
     -----
     Equal rows are neighbours at distance zero, ordered by row. Cost: n² p multiplications; besides a copy of the points
-    in float32 and n k entries, memory is blocks of about 64 MB.
+    in float32 and some n k entries, memory is blocks of at most 64 MB.
 
     Examples
     --------

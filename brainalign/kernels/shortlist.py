@@ -72,14 +72,13 @@ class Shortlist:
         n, m = self.keys.shape
         owners, keys = zip(*self._waiting, strict=True)
         self._waiting, self._n_waiting = [], 0
-        everyone = torch.arange(n, device=self.keys.device)
-        owner = torch.cat([everyone.repeat_interleave(m), *owners])
+        newcomer = torch.cat(owners)
+        owner = torch.arange(n * m, device=newcomer.device).div_(m, rounding_mode="floor")
         key = torch.cat([self.keys.reshape(-1), *keys])
-        order = _order(owner << 32 | key >> 32)
+        order = _order(torch.cat([owner, newcomer]).bitwise_left_shift_(32).bitwise_or_(key >> 32))
         # every row has m entries from the start, so that its best are the m from its first on
-        first = torch.bincount(owner, minlength=n).cumsum(0).roll(1)
-        first[0] = 0
-        taken = order[first[:, None] + torch.arange(m, device=self.keys.device)]
+        count = torch.bincount(newcomer, minlength=n).add_(m)
+        taken = order[(count.cumsum(0) - count)[:, None] + torch.arange(m, device=order.device)]
         self.keys = key[taken]
         self.bound = _values(self.keys[:, m - 1])
 
