@@ -85,13 +85,13 @@ class Panel:
         for first in range(0, stop - start, step):
             at = slice(first, min(first + step, stop - start))
             given = targets[:, start + at.start : start + at.stop]
-            low, high = given.aminmax(dim=0)
+            low, high = given.amin(dim=0), given.amax(dim=0)  # twice as fast as both in one
             middle = given.mean(dim=0, dtype=torch.float64)
             largest = torch.maximum(high.double() - middle, middle - low.double())
             size = torch.ldexp(torch.ones_like(middle), torch.frexp(largest).exponent)
-            part = (given - middle.to(given.dtype)).to(dtype)
+            part = values[:, at].copy_(given - middle.to(given.dtype))
             part *= ((low < high) / size).to(dtype)  # a constant is then exactly zero
-            values[:, at], mean[at], unit[at] = part, middle, size
+            mean[at], unit[at] = middle, size
             scale[at] = torch.linalg.vector_norm(part, dim=0, dtype=torch.float64).square()
         return cls(start, values, mean, unit, scale)
 

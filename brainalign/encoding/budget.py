@@ -9,7 +9,6 @@ from brainalign.errors import InputError
 
 __all__ = ["Budget", "search_bytes"]
 
-DEFAULT_PANEL_BYTES = 2**30
 BLOCK_BYTES = 48 * 2**20
 SMALLEST_BLOCK = 16
 # products are a third slower where rows do not begin at multiples of the cache line
@@ -88,10 +87,8 @@ class Budget:
         InputError
             If the results leave no room for the smallest block.
         """
-        block = max(SMALLEST_BLOCK, BLOCK_BYTES // self.block_column)
-        if self.limit is None:
-            panel = max(block, DEFAULT_PANEL_BYTES // self.panel_column)
-        else:
+        block = panel = max(SMALLEST_BLOCK, BLOCK_BYTES // self.block_column)
+        if self.limit is not None:
             room = self.room(outputs) - self._working
             if room < SMALLEST_BLOCK * self.panel_column:
                 raise InputError(
@@ -104,6 +101,9 @@ class Budget:
             panel = (room - beyond) // self.panel_column
         if block > ALIGNED:
             block -= block % ALIGNED
+        if self.keeps_systems:
+            # decompositions are at hand: targets are centred block by block, in memory that was just used
+            panel = min(panel, block)
         return min(panel, n_targets), block
 
 

@@ -245,9 +245,12 @@ class EncodingPlan:
 
     def _blocks(self, targets: torch.Tensor, outputs: int) -> Iterator[tuple[int, FoldSolver, Panel, slice]]:
         panel_width, width = self._budget.widths(targets.shape[1], outputs)
+        solvers: dict[int, FoldSolver] = {}
         for panel in self.panels(targets, panel_width):
             for fold in range(len(self.folds)):
-                solver = self.solver(fold, panel.values.dtype)
+                solver = solvers.get(fold) or self.solver(fold, panel.values.dtype)
+                if self._budget.keeps_systems:
+                    solvers[fold] = solver
                 for start in range(0, panel.width, width):
                     yield fold, solver, panel, slice(start, min(start + width, panel.width))
 

@@ -11,6 +11,8 @@ from brainalign.errors import NonFiniteError, UndefinedError
 __all__ = ["RidgeSystem", "decompose", "decompose_gram", "no_variation", "training_columns", "training_gram"]
 
 CHUNK_BYTES = 32 * 2**20
+# columns at once: their copies are memory that was just used, in the processor's cache where rows are few
+MOST_COLUMNS = 512
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class RidgeSystem:
     basis : (n_train, d)
         Orthonormal; orthogonal to the constant where there is an intercept. Directions without variance are left out.
     eigenvalues : (d,)
-        Of the Gram matrix, descending order not promised.
+        Of the Gram matrix, ascending.
     test_basis : (n_test, d)
     freedom : int
         Directions in which targets can vary: n_train, less one for the intercept.
@@ -103,7 +105,7 @@ def training_gram(
     """
     rows, n_train = torch.cat([train, test]), len(train)
     gram = torch.zeros(len(rows), n_train, dtype=torch.float64, device=X.device)
-    step = max(1, CHUNK_BYTES // (8 * len(rows)))
+    step = max(1, min(MOST_COLUMNS, CHUNK_BYTES // (8 * len(rows))))
     varies = False
     for start in range(0, X.shape[1], step):
         chunk, chunk_varies = training_columns(X, rows, n_train, slice(start, start + step), standardize, intercept)
@@ -139,13 +141,12 @@ def _system(
     components: int | None,
     size: int,
 ) -> RidgeSystem:
-    keep = torch.nonzero(eigenvalues > _rank_tolerance(eigenvalues, size)).flatten()
-    if components is not None and len(keep) > components:
-        keep = keep[torch.argsort(eigenvalues[keep], descending=True)[:components]]
-    basis = basis[:, keep]
-    if intercept:
-        basis = basis - basis.mean(dim=0)
-    return RidgeSystem(basis, eigenvalues[keep], test_basis[:, keep], len(basis) - int(intercept), intercept)
+    # eigenvalues ascend: what is kept are the last ones
+    kept = int((eigenvalues > _rank_tolerance(eigenvalues, size)).sum())
+    first = len(eigenvalues) - (kept if components is None else min(kept, components))
+    basis, eigenvalues, test_basis = basis[:, first:], eigenvalues[first:], test_basis[:, first:]
+    basis = basis - basis.mean(dim=0) if intercept else basis.contiguous()
+    return RidgeSystem(basis, eigenvalues, test_basis.contiguous(), len(basis) - int(intercept), intercept)
 
 
 def _rank_tolerance(eigenvalues: torch.Tensor, size: int) -> float:
@@ -158,7 +159,7 @@ def training_columns(
     """Return chosen columns in float64, centred and scaled by the training rows, and whether any of them varies."""
     chunk = X[:, columns].index_select(0, rows).double()
     mean = chunk[:n_train].mean(dim=0)
-    deviation = (chunk[:n_train] - mean).square().mean(dim=0).sqrt()
+    deviation = (chunk[:n_train] - mean).square_().mean(dim=0).sqrt_()
     varies = deviation > 8 * torch.finfo(X.dtype).eps * mean.abs()
     if intercept:
         chunk -= mean
