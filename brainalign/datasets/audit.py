@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
@@ -20,9 +18,9 @@ from brainalign.datasets.image_brick import iter_recorded
 from brainalign.datasets.image_files import open_images
 from brainalign.datasets.splits import load_split
 from brainalign.errors import BrainalignError, ChoiceError, near_names
-from brainalign.similarity import cka
 from brainalign.store import average_repeats
 from brainalign.store.findings import Finding, ResponseWatch, region_findings, response_findings
+from brainalign.store.id_base import id_base_findings, id_shift_scores
 from brainalign.store.leaks import LEVELS, alike, same_content, shared_stimuli
 from brainalign.store.near_duplicates import print_matrix
 
@@ -31,10 +29,8 @@ if TYPE_CHECKING:
 
     from brainalign.store import Store
 
-__all__ = ["AuditReport", "Finding", "audit_dataset", "id_shift_scores"]
+__all__ = ["AuditReport", "Finding", "audit_dataset"]
 
-Array = npt.NDArray[Any]
-SHIFTS = range(-3, 4)
 COSINE = 0.99
 
 
@@ -132,48 +128,6 @@ def audit_dataset(
     return AuditReport(dataset, (*checks, "splits", "near-duplicates", *(["image files"] * images)), findings)
 
 
-def id_shift_scores(
-    X: Array,
-    x_ids: Sequence[str],
-    Y: Array,
-    y_ids: Sequence[str],
-    *,
-    n_shuffles: int = 50,
-    limit: int = 1000,
-    seed: int = 0,
-) -> tuple[dict[int, float], float] | None:
-    """Score responses against embeddings with their ids moved by -3 to 3.
-
-    Ids end in a number. With the right ids the peak is at 0; a file that counts from 1 where another counts from 0 puts
-    it at 1 or -1.
-
-    Returns
-    -------
-    scores : dict
-        Debiased linear CKA by shift, on the stimuli that have a partner at every shift, ``limit`` of them at most.
-    band : float
-        The largest score of ``n_shuffles`` shuffles.
-    ``None`` if fewer than 20 stimuli have such partners, or ids end in no number.
-    """
-    place = {key: i for i, text in enumerate(x_ids) if (key := _number(text)) is not None}
-    rows = [(j, key) for j, text in enumerate(y_ids) if (key := _number(text)) is not None]
-    rows = [(j, (name, n)) for j, (name, n) in rows if all((name, n + s) in place for s in SHIFTS)]
-    if len(rows) < 20:
-        return None
-    rng = np.random.default_rng(seed)
-    rows = [rows[i] for i in sorted(rng.permutation(len(rows))[:limit])]
-    y = np.asarray(Y[[j for j, _ in rows]], dtype=np.float64)
-    scores = {s: float(cka(X[[place[name, n + s] for _, (name, n) in rows]], y)) for s in SHIFTS}
-    x = X[[place[key] for _, key in rows]]
-    band = max(float(cka(x[rng.permutation(len(x))], y)) for _ in range(n_shuffles))
-    return scores, band
-
-
-def _number(text: str) -> tuple[str, int] | None:
-    match = re.fullmatch(r"(.*?)(\d+)(\.\w+)?", text)
-    return None if match is None else (match[1], int(match[2]))
-
-
 def _responses(responses: xr.Dataset, name: str) -> Iterator[Finding]:
     """Look at what stands in the store, whatever was seen when it was written."""
     sessions = responses["session"].values if "session" in responses.coords else None
@@ -197,20 +151,12 @@ def _id_base(
     if found is None:
         yield Finding("note", "id base", name, "fewer than 20 stimuli have embedded neighbours by number; not checked.")
         return
-    scores, band = found
-    peak = max(scores, key=lambda shift: scores[shift])
-    shown = ", ".join(f"{shift:+d}: {value:.3f}" for shift, value in scores.items())
-    if peak != 0 and scores[peak] > band:
-        yield Finding(
-            "error", "id base", name,
-            f"responses fit the images {peak:+d} places away better than their own ({shown}; shuffled at most "
-            f"{band:.3f}): one side counts from another number.",
-        )  # fmt: skip
-    elif scores[0] <= band:
-        message = f"no alignment above shuffled ids ({shown}; shuffled at most {band:.3f}), so ids cannot be confirmed."
+    yield from id_base_findings(found, name, level="error")
+    if found.confirmed:
+        yield Finding("note", "id base", name, f"the peak is at 0 ({found}).")
+    elif not found.wrong:
+        message = f"no peak at 0 above shuffled ids ({found}), so ids cannot be confirmed."
         yield Finding("warning", "id base", name, message)
-    else:
-        yield Finding("note", "id base", name, f"the peak is at 0 ({shown}; shuffled at most {band:.3f}).")
 
 
 def _layer(embeddings: xr.Dataset, layer: str | None) -> str:

@@ -146,7 +146,7 @@ def load_panels(
         stimulus_set = responses.attrs["stimulus_set"]
         embeddings = store.embeddings(embedding, stimuli=stimulus_set, revision=revision)
         repeated = responses.attrs["kind"] == "responses" and "presentation" in responses["response"].dims
-        joined = join(average_repeats(responses) if repeated else responses, embeddings)
+        joined = join(average_repeats(responses) if repeated else responses, embeddings, id_base=True)
         stimuli = np.asarray(joined.stimuli)
         subject = _subject(name, responses, joined.Y, stimuli, benchmark)
         for panel in panels:
