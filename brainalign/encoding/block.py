@@ -41,7 +41,9 @@ class FoldSolver:
         mean = system.test_basis.mean(dim=0, keepdim=True)
         # the last row predicts the mean over the test rows, so that predictions come out centred
         self._predict = torch.cat([system.test_basis - mean, mean]).to(search.dtype)
-        self._denominators = (system.eigenvalues[:, None] + search.alphas).to(search.dtype)
+        weights = 1 / (system.eigenvalues[:, None] + search.alphas)
+        # the last column is that of targets that do not vary
+        self._weights = torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1).to(search.dtype)
 
     def solve(self, y_train: torch.Tensor, y_test: torch.Tensor, scale: torch.Tensor) -> SolvedBlock:
         """Solve and score targets (n_train, v) and (n_test, v); ``scale``: their sums of squares over all stimuli."""
@@ -52,8 +54,7 @@ class FoldSolver:
         choice = errors.argmin(dim=0)
         least = errors.gather(0, choice[None])[0]
         inner_r2 = torch.where(varies, 1 - least / torch.where(varies, null, 1.0), torch.nan)
-        b /= self._denominators.index_select(1, choice)
-        b *= varies
+        b *= self._weights.index_select(1, torch.where(varies, choice, len(errors)))
         predicted = self._predict @ b
         shift = predicted[-1].double() + y_train.mean(dim=0, dtype=torch.float64)
         r, r2 = column_scores(predicted[:-1], shift, y_test, scale)
