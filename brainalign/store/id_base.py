@@ -93,8 +93,8 @@ def id_shift_scores(
     return shift_scores({shift: X[rows] for shift, rows in found.theirs.items()}, Y[found.mine], seed=seed)
 
 
-def id_base_of(responses: xr.Dataset, embeddings: xr.Dataset, layer: str) -> ShiftScores | None:
-    """Score at most 500 stimuli by 1000 neuroids and 1000 features of one layer, and read no more.
+def id_base_of(responses: xr.Dataset, embeddings: xr.Dataset, layers: Sequence[str]) -> ShiftScores | None:
+    """Score at most 500 stimuli by 1000 neuroids and features, layer after layer until one tells, and read no more.
 
     ``None`` where it cannot be told: RDMs, ids without numbers, neighbours that are not embedded, values without
     structure.
@@ -103,17 +103,22 @@ def id_base_of(responses: xr.Dataset, embeddings: xr.Dataset, layer: str) -> Shi
 
     if "response" not in responses.data_vars:
         return None
-    found = partners(embeddings["stimulus"].values.tolist(), responses["stimulus"].values.tolist())
-    if found is None:
+    at = partners(embeddings["stimulus"].values.tolist(), responses["stimulus"].values.tolist())
+    if at is None:
         return None
-    rows = np.unique(np.concatenate(list(found.theirs.values())))
-    X = _values(embeddings.variables[layer], rows)
-    mine, back = np.unique(found.mine, return_inverse=True)
+    mine, back = np.unique(at.mine, return_inverse=True)
     Y = _values(responses.variables["response"], mine)[back]
-    try:
-        return shift_scores({shift: X[np.searchsorted(rows, at)] for shift, at in found.theirs.items()}, Y)
-    except (UndefinedError, NonFiniteError):
-        return None
+    rows = np.unique(np.concatenate(list(at.theirs.values())))
+    found = None
+    for layer in layers:
+        X = _values(embeddings.variables[layer], rows)
+        try:
+            found = shift_scores({shift: X[np.searchsorted(rows, those)] for shift, those in at.theirs.items()}, Y)
+        except (UndefinedError, NonFiniteError):
+            continue
+        if found.wrong or found.confirmed:
+            break
+    return found
 
 
 def id_base_findings(found: ShiftScores | None, subject: str, *, level: str) -> Iterator[Finding]:
