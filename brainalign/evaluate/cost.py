@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from brainalign.evaluate.similarity_cells import GRAM_BUDGET
 from brainalign.evaluate.units import Unit
 from brainalign.metrics import get_metric
+from brainalign.stats.form_grids import GridForm
 from brainalign.stats.forms import CrossedForm
 
 __all__ = ["Cost", "Sizes", "family_of", "operations", "sizes_of", "unit_cost"]
@@ -19,6 +20,7 @@ _CHUNK = 1024  # rows and columns of a chunk in the store
 _DECOMPOSITION = 12  # n³ operations of a symmetric eigendecomposition with vectors
 _HALVES = 4  # means over half of the repeats that measures without a ceiling are extrapolated from
 _ALPHAS = 19
+_LEADING = 250  # operations that take as long as restricting a list of ten neighbours
 _GATHERED = 50  # operations that take as long as gathering half a number in another order
 
 
@@ -77,7 +79,7 @@ def operations(family: str, s: Sizes) -> float:
     Encoding: one decomposition for each layer and fold, then each target is fitted once and once for every
     permutation. Smooth measures: one Gram or distance matrix for each layer and region, then passes over n² numbers
     for each permutation and block; CKA and RSA permute layers and regions, and all pairs of them meet in products.
-    Measures that are not smooth: the same on half-samples.
+    Measures that are not smooth: the same on half-samples, of which neighbour lists need their leading entries only.
     """
     if family == "encoding":
         return _encoding(s, s.encoding_permutations)
@@ -88,8 +90,12 @@ def operations(family: str, s: Sizes) -> float:
     prepare = 2 * square * (sum(s.widths) + s.neuroids)
     layers = len(s.widths)
     if metric.form is not None and not metric.form.smooth:
-        halves = s.half_samples * square / 2 * (layers + (1 + _HALVES) * s.rois) * math.log2(max(s.n, 2))
-        return prepare + halves + 20.0 * layers * s.rois * s.permutations * s.n
+        lists = layers + (1 + _HALVES) * s.rois
+        ordered = square * math.log2(max(s.n, 2))
+        resampled = s.half_samples * ordered / 2
+        if isinstance(metric.form, GridForm):
+            resampled = ordered + _LEADING * (s.half_samples + s.blocks) * s.n
+        return prepare + lists * resampled + 20.0 * layers * s.rois * s.permutations * s.n
     passes = float(layers * s.rois * (s.permutations + s.blocks))
     if isinstance(metric.form, CrossedForm):
         passes += _GATHERED * math.sqrt(s.permutations) * (layers + s.rois)

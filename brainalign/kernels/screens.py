@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from brainalign.kernels.cloud import CHUNK_BYTES, PASS_BYTES, Cloud, row_chunks
@@ -56,8 +57,21 @@ def row_screen(cloud: Cloud, rows: torch.Tensor, m: int) -> Screened:
         norms = squares[columns][None, :] + squares[rows][:, None]
         values[:, columns] = torch.addmm(norms, mine, cloud.centred(columns).T, alpha=-2)
     values.scatter_(1, rows[:, None], math.inf)
-    found = torch.topk(values, m, dim=1, largest=False, sorted=True)
-    return found.values, found.indices
+    return _least(values, m)
+
+
+def _least(values: torch.Tensor, m: int) -> Screened:
+    """Return the ``m`` least values of each row, ascending, and their columns."""
+    if values.device.type != "cpu":
+        found = torch.topk(values, m, dim=1, largest=False, sorted=True)
+        return found.values, found.indices
+    # NumPy's vectorised partition and sort take a third of the time of torch's
+    numbers = values.numpy()
+    columns = np.argpartition(numbers, m - 1, axis=1)[:, :m] if 4 * m < numbers.shape[1] else None
+    some = numbers if columns is None else np.take_along_axis(numbers, columns, axis=1)
+    order = np.argsort(some, axis=1)[:, :m]
+    columns = order if columns is None else np.take_along_axis(columns, order, axis=1)
+    return torch.from_numpy(np.take_along_axis(some, order, axis=1)), torch.from_numpy(columns)
 
 
 def symmetric_screen(cloud: Cloud, m: int) -> Screened:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["common_in_all", "first_inside_all"]
+__all__ = ["common_in_all", "first_inside_all", "permuted_table"]
 
 IndexArray = npt.NDArray[np.intp]
 
@@ -42,13 +42,21 @@ def first_inside_all(
         some = orders[start : start + step]
         for at, order in enumerate(some):
             np.take(order[:, :width], kept, axis=0, out=leading[at], mode="clip")
-        local: npt.NDArray[np.int32] = place[leading[: len(some)]]
+        local: npt.NDArray[np.int32] = place.take(leading[: len(some)])
         inside: npt.NDArray[np.bool_] = local >= 0
         count = inside.cumsum(axis=2, dtype=np.min_scalar_type(-1 - width))
         least = count[:, :, -1].min(axis=1)
         inside &= count <= k
         for at in range(len(some)):
-            yield local[at][inside[at]].reshape(n, k).astype(np.intp) if least[at] >= k else None
+            found = local[at].ravel().take(np.flatnonzero(inside[at])) if least[at] >= k else None
+            yield None if found is None else found.reshape(n, k).astype(np.intp)
+
+
+def permuted_table(index: IndexArray, order: IndexArray) -> IndexArray:
+    """Return the table (n, k) of neighbours of the stimuli ``order``, by their places in it."""
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return place.take(index[order])
 
 
 def common_in_all(many_a: Sequence[IndexArray], many_b: Sequence[IndexArray]) -> Iterator[IndexArray]:

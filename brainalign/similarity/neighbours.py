@@ -16,7 +16,7 @@ from brainalign.arrays import as_matrix, as_pair
 from brainalign.errors import InputError, PairingError, ResponseKindError
 from brainalign.kernels.cloud import check_metric
 from brainalign.kernels.neighbours import check_k, neighbour_lists, neighbours_of
-from brainalign.similarity.neighbour_tables import common_in_all, first_inside_all
+from brainalign.similarity.neighbour_tables import common_in_all, first_inside_all, permuted_table
 
 __all__ = ["MutualKnnForm", "NeighbourLists", "common_neighbours", "mutual_knn"]
 
@@ -210,12 +210,32 @@ class MutualKnnForm:
 
     def score_all(self, many_a: Sequence[NeighbourLists], many_b: Sequence[NeighbourLists]) -> FloatArray:
         """Return ``score(a, b)`` of every pair, shape (len(many_a), len(many_b)). Cost: n k look-ups each."""
-        n = many_b[0].n
         for a in (*many_a, *many_b):
             _require_pair(a, many_b[0])
-        if n * n > DENSE_BYTES:
-            return np.array([[self.score(a, b) for b in many_b] for a in many_a])
-        tables = common_in_all([a.index for a in many_a], [b.index for b in many_b])
+        return self._values_of_all([a.index for a in many_a], [b.index for b in many_b])
+
+    def crossed(
+        self, many_a: Sequence[NeighbourLists], many_b: Sequence[NeighbourLists], left: IndexArray, right: IndexArray
+    ) -> FloatArray:
+        """Return ``score(a[s], b[t])`` for all permutations s of ``left`` and t of ``right``: see `CrossedForm`.
+
+        Cost: S T n k look-ups for each pair.
+        """
+        out = np.empty((len(many_a), len(left), len(many_b), len(right)))
+        for a in many_a:
+            _require_pair(a, many_b[0])
+        for k, b in enumerate(many_b):
+            on_right = [permuted_table(b.index, order) for order in right]
+            for i, a in enumerate(many_a):
+                out[i, :, k] = self._values_of_all([permuted_table(a.index, order) for order in left], on_right)
+        return out
+
+    def _values_of_all(self, many_a: Sequence[IndexArray], many_b: Sequence[IndexArray]) -> FloatArray:
+        """Return the value of every pair of tables (n, k), shape (len(many_a), len(many_b))."""
+        if len(many_b[0]) ** 2 > DENSE_BYTES:
+            tables = (np.stack([common_neighbours(a, b) for a in many_a]) for b in many_b)
+        else:
+            tables = (common for common in common_in_all(many_a, many_b))
         return np.stack([self._value(torch.as_tensor(common)).numpy() for common in tables], axis=1)
 
     def leave_blocks_out(self, a: NeighbourLists, b: NeighbourLists, blocks: Sequence[IndexArray]) -> FloatArray:

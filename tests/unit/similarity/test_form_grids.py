@@ -7,6 +7,7 @@ from brainalign.errors import InputError, PairingError
 from brainalign.similarity.jaccard import JaccardForm
 from brainalign.similarity.neighbours import DENSE_BYTES, MutualKnnForm
 from brainalign.stats.form_grids import GridForm, restrict_all, score_all
+from brainalign.stats.forms import CrossedForm
 
 FORMS = [MutualKnnForm(k=7), JaccardForm(k=7), MutualKnnForm(k=3, metric="euclidean")]
 
@@ -79,3 +80,17 @@ def test_bad_input(rng):
         restrict_all(form, a, np.array([1, 1, 2, 3, 4, 5, 6]))
     with pytest.raises(PairingError, match="40 stimuli and the other 30"):
         score_all(form, a, [b])
+
+
+@pytest.mark.parametrize("dense_bytes", [DENSE_BYTES, 10])
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_permutations_of_both_sides(form, rng, dense_bytes, monkeypatch):
+    monkeypatch.setattr("brainalign.similarity.neighbours.DENSE_BYTES", dense_bytes)
+    a, b = prepared(form, rng, 30, 2), prepared(form, rng, 30, 3)
+    left, right = (np.stack([rng.permutation(30) for _ in range(m)]) for m in (4, 5))
+    assert isinstance(form, CrossedForm)
+    values = form.crossed(a, b, left, right)
+    expected = [
+        [[[form.score(form.restrict(x, s), form.restrict(y, t)) for t in right] for y in b] for s in left] for x in a
+    ]
+    np.testing.assert_array_equal(values, expected)
