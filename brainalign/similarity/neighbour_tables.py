@@ -1,16 +1,27 @@
-"""Many neighbour lists of the same stimuli at once: restriction to some stimuli, and neighbours in common."""
+"""Tables of neighbours: restricted, permuted, compared one by one and many at once, and how their edges meet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-__all__ = ["common_in_all", "first_inside_all", "permuted_table"]
+__all__ = [
+    "common_in_all",
+    "common_neighbours",
+    "first_inside",
+    "first_inside_all",
+    "meetings",
+    "membership",
+    "permuted_table",
+    "places_of_meetings",
+]
 
 IndexArray = npt.NDArray[np.intp]
 
+DENSE_BYTES = 1 << 28
 CHUNK_BYTES = 1 << 22
 """Of a pass over lists: small enough to stay in the processor's cache."""
 
@@ -73,9 +84,12 @@ def common_in_all(many_a: Sequence[IndexArray], many_b: Sequence[IndexArray]) ->
 
     Notes
     -----
-    Cost: n k look-ups for each pair, in a table of n² bytes.
+    Cost: n k look-ups for each pair, in a table of n² bytes; where that is too much, a sort of 2 n k numbers.
     """
     n = len(many_b[0])
+    if n * n > DENSE_BYTES:
+        yield from (np.stack([common_neighbours(a, b) for a in many_a]) for b in many_b)
+        return
     start = np.arange(n)[:, None] * n
     # neighbours first, so that counting adds whole planes
     wanted = np.stack([(start + index).T for index in many_a], axis=1)
@@ -85,3 +99,62 @@ def common_in_all(many_a: Sequence[IndexArray], many_b: Sequence[IndexArray]) ->
         is_neighbour[edges] = 1
         yield is_neighbour.take(wanted).sum(axis=0, dtype=np.intp)
         is_neighbour[edges] = 0
+
+
+def common_neighbours(a: IndexArray, b: IndexArray) -> IndexArray:
+    """Count the entries that each row of one table shares with the same row of another, shape (n,)."""
+    both = np.sort(np.concatenate([a, b], axis=1), axis=1)
+    return np.asarray(np.count_nonzero(both[:, 1:] == both[:, :-1], axis=1))
+
+
+def first_inside(
+    place: IndexArray, order: npt.NDArray[np.int32], rows: IndexArray, at: IndexArray, index: IndexArray, width: int
+) -> npt.NDArray[np.bool_]:
+    """Write the first k of the leading ``width`` neighbours that have a place; return which lists were long enough."""
+    k = index.shape[1]
+    local = place[order[rows, :width]]
+    inside = local >= 0
+    count = np.cumsum(inside, axis=1)
+    enough: npt.NDArray[np.bool_] = count[:, -1] >= k
+    taken = (inside & (count <= k))[enough]
+    index[at[enough]] = local[enough][taken].reshape(-1, k)
+    return enough
+
+
+def membership(index: IndexArray) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Return a function that tells which pairs (i, j) are edges of the graph."""
+    n = len(index)
+    keys = torch.as_tensor(np.sort((np.arange(n)[:, None] * n + index).ravel()))
+    if n * n <= DENSE_BYTES:
+        table = torch.zeros(n * n, dtype=torch.bool)
+        table[keys] = True
+        return lambda i, j: table[i * n + j]
+
+    def found(i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+        wanted = i * n + j
+        at = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
+        return keys[at] == wanted
+
+    return found
+
+
+def meetings(index: IndexArray) -> tuple[int, ...]:
+    """Count ordered pairs of edges: the same, reversed, from one start, to one end, head to tail (twice), apart."""
+    n, k = index.shape
+    edges = n * k
+    in_degree = np.bincount(index.ravel(), minlength=n)
+    keys = np.arange(n)[:, None] * n + index
+    reverse = index * n + np.arange(n)[:, None]
+    mutual = int(np.isin(keys, reverse).sum())
+    start = edges * (k - 1)
+    end = int(in_degree @ in_degree) - edges
+    head_to_tail = k * edges - mutual
+    rest = edges * edges - edges - mutual - start - end - 2 * head_to_tail
+    return edges, mutual, start, end, head_to_tail, head_to_tail, rest
+
+
+def places_of_meetings(n: int) -> tuple[int, ...]:
+    """Count the ordered pairs of places, among n stimuli, where two edges meet in each of the ways of `meetings`."""
+    two = n * (n - 1)
+    three = two * (n - 2)
+    return two, two, three, three, three, three, three * (n - 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -16,9 +16,19 @@ from brainalign.arrays import as_matrix, as_pair
 from brainalign.errors import InputError, PairingError, ResponseKindError
 from brainalign.kernels.cloud import check_metric
 from brainalign.kernels.neighbours import check_k, neighbour_lists, neighbours_of
-from brainalign.similarity.neighbour_tables import common_in_all, first_inside_all, permuted_table
+from brainalign.similarity.checks import require_permutations
+from brainalign.similarity.neighbour_tables import (
+    common_in_all,
+    common_neighbours,
+    first_inside,
+    first_inside_all,
+    meetings,
+    membership,
+    permuted_table,
+    places_of_meetings,
+)
 
-__all__ = ["MutualKnnForm", "NeighbourLists", "common_neighbours", "mutual_knn"]
+__all__ = ["MutualKnnForm", "NeighbourLists", "mutual_knn"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -26,7 +36,6 @@ IndexArray = npt.NDArray[np.intp]
 ALL_NEIGHBOURS = 2048
 """Up to this number of stimuli the order of all neighbours is kept, and the points are not."""
 CHUNK_BYTES = 1 << 26
-DENSE_BYTES = 1 << 28
 
 
 def mutual_knn(X: Any, Y: Any, *, k: int = 10, metric: str = "cosine") -> float:
@@ -171,7 +180,7 @@ class MutualKnnForm:
         index = np.empty((len(kept), self.k), dtype=np.intp)
         left = np.arange(len(kept))
         for width in (self._leading(a, len(kept)), a.order.shape[1]):
-            left = left[~_first_inside(place, a.order, kept[left], left, index, width)]
+            left = left[~first_inside(place, a.order, kept[left], left, index, width)]
         if len(left):
             assert a.points is not None
             here = torch.as_tensor(kept, device=a.points.device)
@@ -222,20 +231,18 @@ class MutualKnnForm:
         Cost: S T n k look-ups for each pair.
         """
         out = np.empty((len(many_a), len(left), len(many_b), len(right)))
-        for a in many_a:
+        for a in (*many_a, *many_b):
             _require_pair(a, many_b[0])
+        on_left, on_right = (require_permutations(orders, many_b[0].n) for orders in (left, right))
         for k, b in enumerate(many_b):
-            on_right = [permuted_table(b.index, order) for order in right]
+            right_tables = [permuted_table(b.index, order) for order in on_right]
             for i, a in enumerate(many_a):
-                out[i, :, k] = self._values_of_all([permuted_table(a.index, order) for order in left], on_right)
+                out[i, :, k] = self._values_of_all([permuted_table(a.index, order) for order in on_left], right_tables)
         return out
 
     def _values_of_all(self, many_a: Sequence[IndexArray], many_b: Sequence[IndexArray]) -> FloatArray:
         """Return the value of every pair of tables (n, k), shape (len(many_a), len(many_b))."""
-        if len(many_b[0]) ** 2 > DENSE_BYTES:
-            tables = (np.stack([common_neighbours(a, b) for a in many_a]) for b in many_b)
-        else:
-            tables = (common for common in common_in_all(many_a, many_b))
+        tables = common_in_all(many_a, many_b)
         return np.stack([self._value(torch.as_tensor(common)).numpy() for common in tables], axis=1)
 
     def leave_blocks_out(self, a: NeighbourLists, b: NeighbourLists, blocks: Sequence[IndexArray]) -> FloatArray:
@@ -259,7 +266,7 @@ class MutualKnnForm:
         if orders.ndim != 2 or orders.shape[1] != b.n:
             raise PairingError(f"permutations must have shape (R, {b.n}), got {tuple(orders.shape)}.")
         near = [torch.as_tensor(a.index) for a in many_a]
-        is_neighbour = _membership(b.index)
+        is_neighbour = membership(b.index)
         out = np.empty((len(many_a), len(orders)))
         step = max(1, CHUNK_BYTES // (8 * b.index.size))
         for start in range(0, len(orders), step):
@@ -285,7 +292,7 @@ class MutualKnnForm:
         n, edges = a.n, a.n * self.k
         mean = Fraction(edges * edges, n * (n - 1))
         square = Fraction(0)
-        for in_a, in_b, places in zip(_meetings(a.index), _meetings(b.index), _places(n), strict=True):
+        for in_a, in_b, places in zip(meetings(a.index), meetings(b.index), places_of_meetings(n), strict=True):
             if places:  # in very small sets some ways of meeting do not exist
                 square += Fraction(in_a * in_b, places)
         return self.k / (n - 1), math.sqrt(square - mean * mean) / edges
@@ -298,61 +305,3 @@ class MutualKnnForm:
 def _require_pair(a: NeighbourLists, b: NeighbourLists) -> None:
     if a.n != b.n:
         raise PairingError(f"one side has {a.n} stimuli and the other {b.n}; both need the same stimuli in one order.")
-
-
-def common_neighbours(a: IndexArray, b: IndexArray) -> IndexArray:
-    """Count the entries that each row of one table shares with the same row of another, shape (n,)."""
-    both = np.sort(np.concatenate([a, b], axis=1), axis=1)
-    return np.asarray(np.count_nonzero(both[:, 1:] == both[:, :-1], axis=1))
-
-
-def _first_inside(
-    place: IndexArray, order: npt.NDArray[np.int32], rows: IndexArray, at: IndexArray, index: IndexArray, width: int
-) -> npt.NDArray[np.bool_]:
-    """Write the first k of the leading ``width`` neighbours that have a place; return which lists were long enough."""
-    k = index.shape[1]
-    local = place[order[rows, :width]]
-    inside = local >= 0
-    count = np.cumsum(inside, axis=1)
-    enough: npt.NDArray[np.bool_] = count[:, -1] >= k
-    taken = (inside & (count <= k))[enough]
-    index[at[enough]] = local[enough][taken].reshape(-1, k)
-    return enough
-
-
-def _membership(index: IndexArray) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return a function that tells which pairs (i, j) are edges of the graph."""
-    n = len(index)
-    keys = torch.as_tensor(np.sort((np.arange(n)[:, None] * n + index).ravel()))
-    if n * n <= DENSE_BYTES:
-        table = torch.zeros(n * n, dtype=torch.bool)
-        table[keys] = True
-        return lambda i, j: table[i * n + j]
-
-    def found(i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
-        wanted = i * n + j
-        at = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
-        return keys[at] == wanted
-
-    return found
-
-
-def _meetings(index: IndexArray) -> tuple[int, ...]:
-    """Count ordered pairs of edges: the same, reversed, from one start, to one end, head to tail (twice), apart."""
-    n, k = index.shape
-    edges = n * k
-    in_degree = np.bincount(index.ravel(), minlength=n)
-    keys = np.arange(n)[:, None] * n + index
-    reverse = index * n + np.arange(n)[:, None]
-    mutual = int(np.isin(keys, reverse).sum())
-    start = edges * (k - 1)
-    end = int(in_degree @ in_degree) - edges
-    head_to_tail = k * edges - mutual
-    rest = edges * edges - edges - mutual - start - end - 2 * head_to_tail
-    return edges, mutual, start, end, head_to_tail, head_to_tail, rest
-
-
-def _places(n: int) -> tuple[int, ...]:
-    two = n * (n - 1)
-    three = two * (n - 2)
-    return two, two, three, three, three, three, three * (n - 3)

@@ -5,7 +5,8 @@ import pytest
 
 from brainalign.errors import InputError, PairingError
 from brainalign.similarity.jaccard import JaccardForm
-from brainalign.similarity.neighbours import DENSE_BYTES, MutualKnnForm
+from brainalign.similarity.neighbour_tables import DENSE_BYTES
+from brainalign.similarity.neighbours import MutualKnnForm
 from brainalign.stats.form_grids import GridForm, restrict_all, score_all
 from brainalign.stats.forms import CrossedForm
 
@@ -50,7 +51,7 @@ def test_scores(form, rng):
 
 
 def test_scores_of_many_stimuli_without_a_dense_table(rng, monkeypatch):
-    monkeypatch.setattr("brainalign.similarity.neighbours.DENSE_BYTES", 10)
+    monkeypatch.setattr("brainalign.similarity.neighbour_tables.DENSE_BYTES", 10)
     assert DENSE_BYTES > 10
     form = MutualKnnForm(k=5)
     a, b = prepared(form, rng, 40, 2), prepared(form, rng, 40, 2)
@@ -85,7 +86,7 @@ def test_bad_input(rng):
 @pytest.mark.parametrize("dense_bytes", [DENSE_BYTES, 10])
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_permutations_of_both_sides(form, rng, dense_bytes, monkeypatch):
-    monkeypatch.setattr("brainalign.similarity.neighbours.DENSE_BYTES", dense_bytes)
+    monkeypatch.setattr("brainalign.similarity.neighbour_tables.DENSE_BYTES", dense_bytes)
     a, b = prepared(form, rng, 30, 2), prepared(form, rng, 30, 3)
     left, right = (np.stack([rng.permutation(30) for _ in range(m)]) for m in (4, 5))
     assert isinstance(form, CrossedForm)

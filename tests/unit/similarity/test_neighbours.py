@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from brainalign.errors import ChoiceError, InputError, PairingError, ResponseKindError, ShapeError, UndefinedError
-from brainalign.similarity import neighbours
+from brainalign.similarity import neighbour_tables, neighbours
 from brainalign.similarity.neighbours import MutualKnnForm, mutual_knn
 from brainalign.stats.forms import PairForm
 
@@ -92,7 +92,7 @@ def test_leaving_blocks_out_equals_recomputation(form, pair):
 @pytest.mark.parametrize("dense_bytes", [1 << 28, 0], ids=["table", "search"])
 @pytest.mark.parametrize("chunk_bytes", [1 << 26, 1])
 def test_permuted_equals_recomputation(pair, monkeypatch, dense_bytes, chunk_bytes):
-    monkeypatch.setattr(neighbours, "DENSE_BYTES", dense_bytes)
+    monkeypatch.setattr(neighbour_tables, "DENSE_BYTES", dense_bytes)
     monkeypatch.setattr(neighbours, "CHUNK_BYTES", chunk_bytes)
     form = MutualKnnForm(k=4)
     X, Y = pair
