@@ -21,6 +21,7 @@ __all__ = ["FOLDER", "forget_parts", "keep_part", "kept_part"]
 
 FOLDER = ".parts"
 _TABLES = ("blocks", "neuroids")
+_TRIES = 20
 
 
 def keep_part(root: Path, key: str, part: Part) -> None:
@@ -34,18 +35,17 @@ def keep_part(root: Path, key: str, part: Part) -> None:
     folder = root / FOLDER
     hashes = {}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name in _TABLES:
             table = getattr(part, name)
             if table is not None:
                 data = _parquet(table)
                 hashes[name] = hashlib.sha256(data).hexdigest()
-                replace_file(folder / f"{key}.{name}.parquet", data)
+                _put(folder / f"{key}.{name}.parquet", data)
         fields: dict[str, Any] = {"rows": part.rows, "seconds": part.seconds, "environment": part.environment}
         fields["findings"] = [asdict(finding) for finding in part.findings]
         body = json.dumps({**fields, "tables": hashes}, allow_nan=False)
         document = {"sha256": hashlib.sha256(body.encode()).hexdigest(), "body": body}
-        replace_file(folder / f"{key}.json", json.dumps(document).encode())
+        _put(folder / f"{key}.json", json.dumps(document).encode())
     except OSError as error:
         raise ResultError(f"writing a part of a result to {folder} failed: {error}; free space and repeat") from error
 
@@ -79,6 +79,18 @@ def forget_parts(root: Path, keys: list[str]) -> None:
             for end in ("json", *(f"{name}.parquet" for name in _TABLES)):
                 (folder / f"{key}.{end}").unlink(missing_ok=True)
         folder.rmdir()
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Write a file into a folder that another run removes whenever it finds it empty."""
+    for left in reversed(range(_TRIES)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            replace_file(path, data)
+            break
+        except FileNotFoundError:
+            if not left:
+                raise
 
 
 def _parquet(table: pd.DataFrame) -> bytes:
