@@ -10,7 +10,7 @@ import torch
 
 from brainalign.errors import ChoiceError, InputError, PairingError, near_names
 
-__all__ = ["distinct_rows", "require_choice", "require_permutations", "require_same_stimuli"]
+__all__ = ["distinct_rows", "require_choice", "require_crossed", "require_permutations", "require_same_stimuli"]
 
 IndexArray = npt.NDArray[np.intp]
 
@@ -25,6 +25,13 @@ def require_same_stimuli(n_a: int, n_b: int) -> None:
     """Raise ``PairingError`` unless both sides have as many stimuli."""
     if n_a != n_b:
         raise PairingError(f"one side has {n_a} stimuli and the other {n_b}; both need the same, in one order.")
+
+
+def require_crossed(n_each: Sequence[int], n: int, left: IndexArray, right: IndexArray) -> list[IndexArray]:
+    """Return the permutations of both sides, or raise unless all representations have the ``n`` stimuli they order."""
+    for n_stimuli in n_each:
+        require_same_stimuli(n_stimuli, n)
+    return [require_permutations(permutations, n) for permutations in (left, right)]
 
 
 def distinct_rows(rows: IndexArray, n: int, device: torch.device) -> torch.Tensor:

@@ -18,7 +18,7 @@ from brainalign.kernels.gram import centred, double_centred
 from brainalign.kernels.pair_sums import LeftOut, kept_centred_products, permutation_moments
 from brainalign.kernels.third_moment import permutation_skewness
 from brainalign.similarity.blocked_cka import EQUAL_STIMULI, LEAST_STIMULI, NO_STRUCTURE, ROUNDINGS, blocked_cka
-from brainalign.similarity.checks import distinct_rows, require_choice, require_permutations, require_same_stimuli
+from brainalign.similarity.checks import distinct_rows, require_choice, require_crossed, require_same_stimuli
 
 __all__ = ["CkaForm", "PreparedGram", "cka"]
 
@@ -216,10 +216,8 @@ class CkaForm:
         Shape (len(many_a), S, len(many_b), T). Cost: n² / 2 gathered numbers for each permutation of each matrix, and
         n² flops for each value.
         """
-        n = len(many_b[0].values)
-        for a in (*many_a, *many_b):
-            require_same_stimuli(len(a.values), n)
-        orders = [require_permutations(permutations, n) for permutations in (left, right)]
+        n_each = [len(one.values) for one in (*many_a, *many_b)]
+        orders = require_crossed(n_each, len(many_b[0].values), left, right)
         return to_numpy(crossed_products([a.values for a in many_a], [b.values for b in many_b], *orders))
 
     def null_moments(self, a: PreparedGram, b: PreparedGram) -> tuple[float, float]:

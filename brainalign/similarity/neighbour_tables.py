@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 __all__ = [
     "common_in_all",
@@ -14,7 +13,6 @@ __all__ = [
     "first_inside",
     "first_inside_all",
     "meetings",
-    "membership",
     "permuted_table",
     "places_of_meetings",
 ]
@@ -70,12 +68,12 @@ def permuted_table(index: IndexArray, order: IndexArray) -> IndexArray:
     return place.take(index[order])
 
 
-def common_in_all(many_a: Sequence[IndexArray], many_b: Sequence[IndexArray]) -> Iterator[IndexArray]:
+def common_in_all(many_a: Sequence[IndexArray], many_b: Iterable[IndexArray]) -> Iterator[IndexArray]:
     """Yield, for each table of ``many_b``, the numbers of entries that its rows share with those of ``many_a``.
 
     Parameters
     ----------
-    many_a, many_b : sequences of int arrays, each (n, k)
+    many_a, many_b : sequence and iterable of int arrays, each (n, k)
         Neighbours among the same n stimuli, none twice in a row.
 
     Yields
@@ -86,7 +84,7 @@ def common_in_all(many_a: Sequence[IndexArray], many_b: Sequence[IndexArray]) ->
     -----
     Cost: n k look-ups for each pair, in a table of n² bytes; where that is too much, a sort of 2 n k numbers.
     """
-    n = len(many_b[0])
+    n = len(many_a[0])
     if n * n > DENSE_BYTES:
         yield from (np.stack([common_neighbours(a, b) for a in many_a]) for b in many_b)
         return
@@ -119,23 +117,6 @@ def first_inside(
     taken = (inside & (count <= k))[enough]
     index[at[enough]] = local[enough][taken].reshape(-1, k)
     return enough
-
-
-def membership(index: IndexArray) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return a function that tells which pairs (i, j) are edges of the graph."""
-    n = len(index)
-    keys = torch.as_tensor(np.sort((np.arange(n)[:, None] * n + index).ravel()))
-    if n * n <= DENSE_BYTES:
-        table = torch.zeros(n * n, dtype=torch.bool)
-        table[keys] = True
-        return lambda i, j: table[i * n + j]
-
-    def found(i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
-        wanted = i * n + j
-        at = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
-        return keys[at] == wanted
-
-    return found
 
 
 def meetings(index: IndexArray) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -16,14 +16,13 @@ from brainalign.arrays import as_matrix, as_pair
 from brainalign.errors import InputError, PairingError, ResponseKindError
 from brainalign.kernels.cloud import check_metric
 from brainalign.kernels.neighbours import check_k, neighbour_lists, neighbours_of
-from brainalign.similarity.checks import require_permutations
+from brainalign.similarity.checks import require_crossed
 from brainalign.similarity.neighbour_tables import (
     common_in_all,
     common_neighbours,
     first_inside,
     first_inside_all,
     meetings,
-    membership,
     permuted_table,
     places_of_meetings,
 )
@@ -35,7 +34,6 @@ IndexArray = npt.NDArray[np.intp]
 
 ALL_NEIGHBOURS = 2048
 """Up to this number of stimuli the order of all neighbours is kept, and the points are not."""
-CHUNK_BYTES = 1 << 26
 
 
 def mutual_knn(X: Any, Y: Any, *, k: int = 10, metric: str = "cosine") -> float:
@@ -231,19 +229,17 @@ class MutualKnnForm:
         Cost: S T n k look-ups for each pair.
         """
         out = np.empty((len(many_a), len(left), len(many_b), len(right)))
-        for a in (*many_a, *many_b):
-            _require_pair(a, many_b[0])
-        on_left, on_right = (require_permutations(orders, many_b[0].n) for orders in (left, right))
+        on_left, on_right = require_crossed([one.n for one in (*many_a, *many_b)], many_b[0].n, left, right)
         for k, b in enumerate(many_b):
             right_tables = [permuted_table(b.index, order) for order in on_right]
             for i, a in enumerate(many_a):
                 out[i, :, k] = self._values_of_all([permuted_table(a.index, order) for order in on_left], right_tables)
         return out
 
-    def _values_of_all(self, many_a: Sequence[IndexArray], many_b: Sequence[IndexArray]) -> FloatArray:
-        """Return the value of every pair of tables (n, k), shape (len(many_a), len(many_b))."""
-        tables = common_in_all(many_a, many_b)
-        return np.stack([self._value(torch.as_tensor(common)).numpy() for common in tables], axis=1)
+    def _values_of_all(self, many_a: Sequence[IndexArray], many_b: Iterable[IndexArray]) -> FloatArray:
+        """Return the value of every pair of tables (n, k), shape (len(many_a), number of tables in many_b)."""
+        values = [self._value(torch.as_tensor(common)).numpy() for common in common_in_all(many_a, many_b)]
+        return np.array(values, dtype=np.float64).reshape(-1, len(many_a)).T
 
     def leave_blocks_out(self, a: NeighbourLists, b: NeighbourLists, blocks: Sequence[IndexArray]) -> FloatArray:
         """Return the value with each block of stimuli left out; further neighbours step in, so it is exact."""
@@ -262,19 +258,10 @@ class MutualKnnForm:
         """
         for a in many_a:
             _require_pair(a, b)
-        orders = torch.as_tensor(np.asarray(permutations, dtype=np.int64))
+        orders = np.asarray(permutations, dtype=np.intp)
         if orders.ndim != 2 or orders.shape[1] != b.n:
-            raise PairingError(f"permutations must have shape (R, {b.n}), got {tuple(orders.shape)}.")
-        near = [torch.as_tensor(a.index) for a in many_a]
-        is_neighbour = membership(b.index)
-        out = np.empty((len(many_a), len(orders)))
-        step = max(1, CHUNK_BYTES // (8 * b.index.size))
-        for start in range(0, len(orders), step):
-            part = orders[start : start + step]
-            for i, index in enumerate(near):
-                hits = is_neighbour(part[:, :, None], part[:, index])
-                out[i, start : start + step] = self._value(hits.sum(2)).numpy()
-        return out
+            raise PairingError(f"permutations must have shape (R, {b.n}), got {orders.shape}.")
+        return self._values_of_all([a.index for a in many_a], (permuted_table(b.index, order) for order in orders))
 
     def _value(self, common: torch.Tensor) -> torch.Tensor:
         """Turn numbers of common neighbours (..., n) into the value of the measure."""

@@ -18,7 +18,7 @@ from brainalign.kernels.gram import double_centred
 from brainalign.kernels.pair_sums import LeftOut, kept_centred_products, permutation_moments
 from brainalign.kernels.ranks import average_ranks
 from brainalign.kernels.third_moment import permutation_skewness
-from brainalign.similarity.checks import distinct_rows, require_choice, require_permutations, require_same_stimuli
+from brainalign.similarity.checks import distinct_rows, require_choice, require_crossed, require_same_stimuli
 from brainalign.similarity.rdm import DISTANCES, dissimilarities
 
 __all__ = [
@@ -172,10 +172,8 @@ class RsaForm:
         Shape (len(many_a), S, len(many_b), T). Cost: n² / 2 gathered numbers for each permutation of each matrix, and
         n² flops for each value.
         """
-        n = len(many_b[0].values)
-        for a in (*many_a, *many_b):
-            require_same_stimuli(len(a.values), n)
-        orders = [require_permutations(permutations, n) for permutations in (left, right)]
+        n_each = [len(one.values) for one in (*many_a, *many_b)]
+        orders = require_crossed(n_each, len(many_b[0].values), left, right)
         products = to_numpy(crossed_products([a.values for a in many_a], [b.values for b in many_b], *orders))
         spreads = np.outer([a.spread for a in many_a], [b.spread for b in many_b])
         return np.asarray(products * spreads[:, None, :, None])

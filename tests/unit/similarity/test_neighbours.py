@@ -89,11 +89,9 @@ def test_leaving_blocks_out_equals_recomputation(form, pair):
     np.testing.assert_allclose(values, [by_loops(pair[0][r], pair[1][r], 4) for r in rest], rtol=1e-15)
 
 
-@pytest.mark.parametrize("dense_bytes", [1 << 28, 0], ids=["table", "search"])
-@pytest.mark.parametrize("chunk_bytes", [1 << 26, 1])
-def test_permuted_equals_recomputation(pair, monkeypatch, dense_bytes, chunk_bytes):
+@pytest.mark.parametrize("dense_bytes", [1 << 28, 0], ids=["table", "sort"])
+def test_permuted_equals_recomputation(pair, monkeypatch, dense_bytes):
     monkeypatch.setattr(neighbour_tables, "DENSE_BYTES", dense_bytes)
-    monkeypatch.setattr(neighbours, "CHUNK_BYTES", chunk_bytes)
     form = MutualKnnForm(k=4)
     X, Y = pair
     rng = np.random.default_rng(5)
