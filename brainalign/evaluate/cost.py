@@ -20,7 +20,7 @@ _CHUNK = 1024  # rows and columns of a chunk in the store
 _DECOMPOSITION = 12  # n³ operations of a symmetric eigendecomposition with vectors
 _HALVES = 4  # means over half of the repeats that measures without a ceiling are extrapolated from
 _ALPHAS = 19
-_LEADING = 250  # operations that take as long as restricting a list of ten neighbours
+_WORD = 700  # operations that take as long as finding ten neighbours of a stimulus in 64 subsets at once
 _GATHERED = 50  # operations that take as long as gathering half a number in another order
 
 
@@ -94,7 +94,8 @@ def operations(family: str, s: Sizes) -> float:
         ordered = square * math.log2(max(s.n, 2))
         resampled = s.half_samples * ordered / 2
         if isinstance(metric.form, GridForm):
-            resampled = ordered + _LEADING * (s.half_samples + s.blocks) * s.n
+            words = math.ceil(s.half_samples / 64) + math.ceil(s.blocks / 64)
+            resampled = ordered + (1 + layers) * _WORD * words * s.n
         return prepare + lists * resampled + 20.0 * layers * s.rois * s.permutations * s.n
     passes = float(layers * s.rois * (s.permutations + s.blocks))
     if isinstance(metric.form, CrossedForm):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from brainalign.benchmarks import Benchmark
 from brainalign.errors import UndefinedError
 from brainalign.stats import Interval, PairForm, Repeats
-from brainalign.stats.form_grids import restrict_all, score_all
+from brainalign.stats.form_grids import score_subsets
 from brainalign.stats.noise_free import between, noise_free_ends
 from brainalign.stats.resampling import half_samples, mean_interval, subsample_interval
 
@@ -45,7 +45,7 @@ class Halves:
 
     def restricted(self, form: PairForm, rows: IndexArray) -> Halves:
         """Return the same for some of the stimuli."""
-        return Halves(restrict_all(form, self.prepared, rows), self.n_repeats, self.n_half)
+        return Halves([form.restrict(half, rows) for half in self.prepared], self.n_repeats, self.n_half)
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,16 @@ class HalfSampling:
         self._drawn_chance = np.array([chance(size) for size in self._sizes])
 
     def spreads(self, layers: Sequence[Any], targets: Sequence[tuple[Any, Halves | None]]) -> list[list[Spread]]:
-        """Return the spread of every prepared layer against every prepared target: one list a target.
-
-        Each layer and target is restricted to each half-sample once.
-        """
+        """Return the spread of every prepared layer against every prepared target: one list a target."""
         form = self._form
         drawn = np.full((len(targets), len(layers), len(self._samples), 2), np.nan)
         flat = [b for whole, halves in targets for b in (whole, *(halves.prepared if halves else ()))]
         ends = np.cumsum([1 + (len(halves.prepared) if halves else 0) for _, halves in targets])
-        for s, rows in enumerate(self._samples):
-            scores = score_all(form, restrict_all(form, layers, rows), restrict_all(form, flat, rows))
-            for t, of_target in enumerate(np.split(scores, ends[:-1], axis=1)):
-                drawn[t, :, s, 0] = of_target[:, 0]
-                if of_target.shape[1] > 1:
-                    drawn[t, :, s, 1] = of_target[:, 1:].mean(axis=1)
+        scores = score_subsets(form, layers, flat, self._samples)
+        for t, of_target in enumerate(np.split(scores, ends[:-1], axis=1)):
+            drawn[t, :, :, 0] = of_target[:, 0]
+            if of_target.shape[1] > 1:
+                drawn[t, :, :, 1] = of_target[:, 1:].mean(axis=1)
         return [
             [self._spread(a, b, halves, drawn[t, i]) for i, a in enumerate(layers)]
             for t, (b, halves) in enumerate(targets)
@@ -134,14 +130,11 @@ def left_out_of_all(
 ) -> FloatArray:
     """Scores of every layer and target with each block left out, shape (n_targets, n_layers, n_blocks).
 
-    Each layer and target is restricted once a block, where `PairForm.leave_blocks_out` does so for every pair.
-    An empty block leaves the score as it is.
+    All pairs share the work, where `PairForm.leave_blocks_out` does it for each. An empty block leaves the score as
+    it is.
     """
-    out = np.empty((len(targets), len(layers), len(blocks)))
-    for number, block in enumerate(blocks):
-        rest = np.setdiff1d(np.arange(n), block)
-        out[:, :, number] = score_all(form, restrict_all(form, layers, rest), restrict_all(form, targets, rest)).T
-    return out
+    rests = [np.setdiff1d(np.arange(n), block) for block in blocks]
+    return np.moveaxis(score_subsets(form, layers, targets, rests), 0, 1)
 
 
 def _mean_score(form: PairForm, a: Any, halves: Halves) -> float:

@@ -25,7 +25,7 @@ from brainalign.evaluate.prepared_targets import prepared_target
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling, PairForm
 from brainalign.stats.crossed import CrossedPermutations
-from brainalign.stats.form_grids import restrict_all, score_all
+from brainalign.stats.form_grids import score_all
 from brainalign.stats.forms import CrossedForm, permuted_pairs
 
 __all__ = ["similarity_cells"]
@@ -213,7 +213,7 @@ def _layer_cells(
 
 def _score_folds(panel: Panel, metric: Metric, form: PairForm, prepared: list[Any], targets: list[_Target]) -> None:
     for f, (rest, part) in enumerate(panel.selection_folds):
-        on_rest, on_part = restrict_all(form, prepared, rest), restrict_all(form, prepared, part)
+        on_rest, on_part = ([form.restrict(a, rows) for a in prepared] for rows in (rest, part))
         blocks = _blocks_within(panel, part)
         permutations = _permutations(panel, metric, form, part)
         parts = [target.folds[f].prepared_part for target in targets]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from scipy.stats import hypergeom
 
@@ -69,6 +71,14 @@ class JaccardForm(MutualKnnForm):
     def null_moments(self, a: NeighbourLists, b: NeighbourLists) -> None:
         """Return nothing: the mean is known (`jaccard_chance`), the standard deviation is not."""
         return
+
+    @property
+    def _scale(self) -> int:
+        return 1
+
+    def _worth(self) -> npt.NDArray[np.float64]:
+        counts = np.arange(self.k + 1.0)
+        return counts / (2 * self.k - counts)
 
     def _value(self, common: torch.Tensor) -> torch.Tensor:
         counts = common.double()

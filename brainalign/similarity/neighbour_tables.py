@@ -11,7 +11,6 @@ __all__ = [
     "common_in_all",
     "common_neighbours",
     "first_inside",
-    "first_inside_all",
     "meetings",
     "permuted_table",
     "places_of_meetings",
@@ -20,45 +19,6 @@ __all__ = [
 IndexArray = npt.NDArray[np.intp]
 
 DENSE_BYTES = 1 << 28
-CHUNK_BYTES = 1 << 22
-"""Of a pass over lists: small enough to stay in the processor's cache."""
-
-
-def first_inside_all(
-    orders: Sequence[npt.NDArray[np.int32]], kept: IndexArray, k: int, width: int
-) -> Iterator[IndexArray | None]:
-    """Yield the first ``k`` of the leading ``width`` neighbours that are kept, for each list of the kept stimuli.
-
-    Parameters
-    ----------
-    orders : sequence of int32 arrays, each (n_prepared, m)
-        Neighbours, nearest first; ``width`` is at most m.
-    kept : array of int, shape (n,)
-        Rows of the stimuli that are kept; neighbours come out as positions among them.
-    k, width : int
-
-    Yields
-    ------
-    array of int, shape (n, k), or None
-        None where a stimulus has fewer than ``k`` kept neighbours among the leading ``width``.
-    """
-    n = len(kept)
-    place = np.full(len(orders[0]), -1, dtype=np.int32)
-    place[kept] = np.arange(n, dtype=np.int32)
-    step = max(1, CHUNK_BYTES // (4 * n * width))
-    leading = np.empty((step, n, width), dtype=np.int32)
-    for start in range(0, len(orders), step):
-        some = orders[start : start + step]
-        for at, order in enumerate(some):
-            np.take(order[:, :width], kept, axis=0, out=leading[at], mode="clip")
-        local: npt.NDArray[np.int32] = place.take(leading[: len(some)])
-        inside: npt.NDArray[np.bool_] = local >= 0
-        count = inside.cumsum(axis=2, dtype=np.min_scalar_type(-1 - width))
-        least = count[:, :, -1].min(axis=1)
-        inside &= count <= k
-        for at in range(len(some)):
-            found = local[at].ravel().take(np.flatnonzero(inside[at])) if least[at] >= k else None
-            yield None if found is None else found.reshape(n, k).astype(np.intp)
 
 
 def permuted_table(index: IndexArray, order: IndexArray) -> IndexArray:

@@ -17,11 +17,11 @@ from brainalign.errors import InputError, PairingError, ResponseKindError
 from brainalign.kernels.cloud import check_metric
 from brainalign.kernels.neighbours import check_k, neighbour_lists, neighbours_of
 from brainalign.similarity.checks import require_crossed
+from brainalign.similarity.neighbour_subsets import common_in_subsets
 from brainalign.similarity.neighbour_tables import (
     common_in_all,
     common_neighbours,
     first_inside,
-    first_inside_all,
     meetings,
     permuted_table,
     places_of_meetings,
@@ -185,18 +185,6 @@ class MutualKnnForm:
             index[left] = neighbours_of(a.points[here], left, k=self.k, metric=self.metric)
         return NeighbourLists(index, kept, a.order, a.points)
 
-    def restrict_all(self, many: Sequence[NeighbourLists], rows: IndexArray) -> list[NeighbourLists]:
-        """Return ``[restrict(a, rows) for a in many]``; lists of one length and of the same stimuli share the work."""
-        chosen, first = self._checked_rows(rows), many[0]
-        if any(a.order.shape != first.order.shape or not np.array_equal(a.rows, first.rows) for a in many):
-            return [self.restrict(a, chosen) for a in many]
-        kept = first.rows[chosen]
-        tables = first_inside_all([a.order for a in many], kept, self.k, self._leading(first, len(kept)))
-        return [
-            self.restrict(a, chosen) if index is None else NeighbourLists(index, kept, a.order, a.points)
-            for a, index in zip(many, tables, strict=True)
-        ]
-
     def _checked_rows(self, rows: IndexArray) -> IndexArray:
         chosen = np.asarray(rows)
         if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or len(np.unique(chosen)) != len(chosen):
@@ -220,6 +208,30 @@ class MutualKnnForm:
         for a in (*many_a, *many_b):
             _require_pair(a, many_b[0])
         return self._values_of_all([a.index for a in many_a], [b.index for b in many_b])
+
+    def score_subsets(
+        self, many_a: Sequence[NeighbourLists], many_b: Sequence[NeighbourLists], subsets: Sequence[IndexArray]
+    ) -> FloatArray:
+        """Return ``score(restrict(a, rows), restrict(b, rows))`` of every pair for each ``rows`` of ``subsets``.
+
+        Shape (len(many_a), len(many_b), len(subsets)). Cost: see `common_in_subsets`; where a list ends too early
+        within a subset, that of `restrict` and `score` of all pairs there.
+        """
+        for a in (*many_a, *many_b):
+            _require_pair(a, many_b[0])
+        chosen, first = [self._checked_rows(rows) for rows in subsets], many_b[0]
+        sizes = np.array([len(rows) for rows in chosen])
+        out = np.empty((len(many_a), len(many_b), len(chosen)))
+        left = np.ones(len(chosen), dtype=bool)
+        alike = [a.order.shape == first.order.shape and np.array_equal(a.rows, first.rows) for a in (*many_a, *many_b)]
+        if all(alike):
+            lists = ([a.order for a in many_a], [b.order for b in many_b])
+            out, left = common_in_subsets(*lists, first.rows, chosen, self.k, self._worth())
+            out /= sizes * self._scale
+        for s in np.flatnonzero(left):
+            within = ([self.restrict(a, chosen[s]) for a in many] for many in (many_a, many_b))
+            out[:, :, s] = self.score_all(*within)
+        return out
 
     def crossed(
         self, many_a: Sequence[NeighbourLists], many_b: Sequence[NeighbourLists], left: IndexArray, right: IndexArray
@@ -262,6 +274,15 @@ class MutualKnnForm:
         if orders.ndim != 2 or orders.shape[1] != b.n:
             raise PairingError(f"permutations must have shape (R, {b.n}), got {orders.shape}.")
         return self._values_of_all([a.index for a in many_a], (permuted_table(b.index, order) for order in orders))
+
+    @property
+    def _scale(self) -> int:
+        """What the worth of a stimulus is divided by."""
+        return self.k
+
+    def _worth(self) -> FloatArray | None:
+        """Return what a stimulus with 0, 1, … k common neighbours adds, times the scale; None: their number."""
+        return None
 
     def _value(self, common: torch.Tensor) -> torch.Tensor:
         """Turn numbers of common neighbours (..., n) into the value of the measure."""

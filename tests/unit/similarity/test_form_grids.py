@@ -7,7 +7,7 @@ from brainalign.errors import InputError, PairingError
 from brainalign.similarity.jaccard import JaccardForm
 from brainalign.similarity.neighbour_tables import DENSE_BYTES
 from brainalign.similarity.neighbours import MutualKnnForm
-from brainalign.stats.form_grids import GridForm, restrict_all, score_all
+from brainalign.stats.form_grids import GridForm, score_all, score_subsets
 from brainalign.stats.forms import CrossedForm
 
 FORMS = [MutualKnnForm(k=7), JaccardForm(k=7), MutualKnnForm(k=3, metric="euclidean")]
@@ -22,25 +22,48 @@ def prepared(form, rng, n, many):
     return [form.prepare(rng.normal(size=(n, 4))) for _ in range(many)]
 
 
+def one_by_one(form, many_a, many_b, subsets):
+    return [[[form.score(form.restrict(x, s), form.restrict(y, s)) for s in subsets] for y in many_b] for x in many_a]
+
+
 @pytest.mark.parametrize("form", FORMS, ids=str)
-@pytest.mark.parametrize("n_kept", [9, 60, 120])
-def test_restriction(form, rng, n_kept):
-    many = prepared(form, rng, 120, 5)
-    rows = rng.permutation(120)[:n_kept]
+@pytest.mark.parametrize(("sizes", "count"), [((60, 61), 130), ((9, 12), 5), ((119, 121), 64), ((40, 100), 1)])
+def test_subsets(form, rng, sizes, count, monkeypatch):
+    monkeypatch.setattr("brainalign.similarity.neighbour_subsets.LISTS_AT_ONCE", 150)  # some rows at a time
+    a, b = prepared(form, rng, 120, 2), prepared(form, rng, 120, 3)
+    subsets = [rng.permutation(120)[: rng.integers(*sizes)] for _ in range(count)]
     assert isinstance(form, GridForm)
-    for together, a in zip(restrict_all(form, many, rows), many, strict=True):
-        alone = form.restrict(a, rows)
-        np.testing.assert_array_equal(together.index, alone.index)
-        np.testing.assert_array_equal(together.rows, alone.rows)
-        again = rng.permutation(n_kept)[:8]
-        np.testing.assert_array_equal(form.restrict_all([together], again)[0].index, form.restrict(alone, again).index)
+    # a mean of fractions may be added up in another order
+    np.testing.assert_allclose(score_subsets(form, a, b, subsets), one_by_one(form, a, b, subsets), rtol=1e-14)
+    part = rng.permutation(120)[:70]
+    on_part = [[form.restrict(x, part) for x in many] for many in (a, b)]
+    within = [rng.permutation(70)[:35] for _ in range(count)]
+    found = score_subsets(form, *on_part, within)
+    np.testing.assert_allclose(found, one_by_one(form, *on_part, within), rtol=1e-14)
+    both = [part[rows] for rows in within]
+    np.testing.assert_allclose(found, one_by_one(form, a, b, both), rtol=1e-14)
+
+
+def test_numbers_of_common_neighbours_are_exact(rng):
+    form = MutualKnnForm(k=10)
+    a, b = prepared(form, rng, 300, 1), prepared(form, rng, 300, 2)
+    subsets = [rng.permutation(300)[:150] for _ in range(70)]
+    np.testing.assert_array_equal(score_subsets(form, a, b, subsets), one_by_one(form, a, b, subsets))
+
+
+def test_equal_points_and_many_neighbours(rng):
+    form = MutualKnnForm(k=33)
+    a, b = ([form.prepare(rng.integers(1, 3, size=(100, 2)))] for _ in range(2))
+    subsets = [rng.permutation(100)[:50] for _ in range(3)]
+    np.testing.assert_array_equal(score_subsets(form, a, b, subsets), one_by_one(form, a, b, subsets))
 
 
 def test_lists_that_end_too_early_are_completed(rng):
     form, n = MutualKnnForm(k=5), 3000
-    few, lists = rng.permutation(n)[:200], prepared(form, rng, n, 2)
-    for together, a in zip(restrict_all(form, lists, few), lists, strict=True):
-        np.testing.assert_array_equal(together.index, form.restrict(a, few).index)
+    a, b = prepared(form, rng, n, 2), prepared(form, rng, n, 1)
+    assert a[0].order.shape[1] < n - 1
+    subsets = [rng.permutation(n)[:size] for size in (200, 1500)]
+    np.testing.assert_array_equal(score_subsets(form, a, b, subsets), one_by_one(form, a, b, subsets))
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
@@ -62,23 +85,24 @@ def test_of_nothing(rng):
     form = MutualKnnForm(k=5)
     a = prepared(form, rng, 40, 2)
     assert score_all(form, a, []).shape == (2, 0)
-    assert restrict_all(form, [], np.arange(20)) == []
+    assert score_subsets(form, a, [], [np.arange(20)]).shape == (2, 0, 1)
+    assert score_subsets(form, a, a, []).shape == (2, 2, 0)
 
 
-def test_lists_of_different_stimuli_are_restricted_one_by_one(rng):
+def test_lists_of_different_stimuli_meet_one_by_one(rng):
     form = MutualKnnForm(k=5)
     a, b = prepared(form, rng, 40, 2)
     halves = [form.restrict(a, np.arange(20)), form.restrict(b, np.arange(20, 40))]
-    rows = np.arange(0, 20, 2)
-    for together, x in zip(restrict_all(form, halves, rows), halves, strict=True):
-        np.testing.assert_array_equal(together.index, form.restrict(x, rows).index)
+    subsets = [np.arange(0, 20, 2)]
+    found = score_subsets(form, halves, halves, subsets)
+    np.testing.assert_array_equal(found, one_by_one(form, halves, halves, subsets))
 
 
 def test_bad_input(rng):
     form = MutualKnnForm(k=5)
     a, (b,) = prepared(form, rng, 40, 2), prepared(form, rng, 30, 1)
     with pytest.raises(InputError, match="different row numbers"):
-        restrict_all(form, a, np.array([1, 1, 2, 3, 4, 5, 6]))
+        score_subsets(form, a, a, [np.array([1, 1, 2, 3, 4, 5, 6])])
     with pytest.raises(PairingError, match="40 stimuli and the other 30"):
         score_all(form, a, [b])
 
