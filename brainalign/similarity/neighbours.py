@@ -17,7 +17,7 @@ from brainalign.errors import InputError, PairingError, ResponseKindError
 from brainalign.kernels.cloud import check_metric
 from brainalign.kernels.neighbours import check_k, neighbour_lists, neighbours_of
 from brainalign.similarity.checks import require_crossed
-from brainalign.similarity.neighbour_subsets import common_in_subsets
+from brainalign.similarity.neighbour_bits import common_in_orders, common_in_subsets
 from brainalign.similarity.neighbour_tables import (
     common_in_all,
     common_neighbours,
@@ -238,15 +238,15 @@ class MutualKnnForm:
     ) -> FloatArray:
         """Return ``score(a[s], b[t])`` for all permutations s of ``left`` and t of ``right``: see `CrossedForm`.
 
-        Cost: S T n k look-ups for each pair.
+        Cost: T n k look-ups for each pair and 64 permutations of ``a``.
         """
         out = np.empty((len(many_a), len(left), len(many_b), len(right)))
         on_left, on_right = require_crossed([one.n for one in (*many_a, *many_b)], many_b[0].n, left, right)
-        for k, b in enumerate(many_b):
-            right_tables = [permuted_table(b.index, order) for order in on_right]
-            for i, a in enumerate(many_a):
-                out[i, :, k] = self._values_of_all([permuted_table(a.index, order) for order in on_left], right_tables)
-        return out
+        tables = [[permuted_table(b.index, order) for order in on_right] for b in many_b]
+        for i, a in enumerate(many_a):
+            orders = [permuted_table(a.index, order) for order in on_left]
+            out[i] = common_in_orders(orders, tables, self.k, self._worth())
+        return out / (many_b[0].n * self._scale)
 
     def _values_of_all(self, many_a: Sequence[IndexArray], many_b: Iterable[IndexArray]) -> FloatArray:
         """Return the value of every pair of tables (n, k), shape (len(many_a), number of tables in many_b)."""

@@ -29,7 +29,7 @@ def one_by_one(form, many_a, many_b, subsets):
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize(("sizes", "count"), [((60, 61), 130), ((9, 12), 5), ((119, 121), 64), ((40, 100), 1)])
 def test_subsets(form, rng, sizes, count, monkeypatch):
-    monkeypatch.setattr("brainalign.similarity.neighbour_subsets.LISTS_AT_ONCE", 150)  # some rows at a time
+    monkeypatch.setattr("brainalign.similarity.neighbour_bits.LISTS_AT_ONCE", 150)  # some rows at a time
     a, b = prepared(form, rng, 120, 2), prepared(form, rng, 120, 3)
     subsets = [rng.permutation(120)[: rng.integers(*sizes)] for _ in range(count)]
     assert isinstance(form, GridForm)
@@ -107,15 +107,16 @@ def test_bad_input(rng):
         score_all(form, a, [b])
 
 
-@pytest.mark.parametrize("dense_bytes", [DENSE_BYTES, 10])
+@pytest.mark.parametrize("table_bytes", [1 << 24, 8 * 30 * 7])
+@pytest.mark.parametrize("n_left", [4, 70])
 @pytest.mark.parametrize("form", FORMS, ids=str)
-def test_permutations_of_both_sides(form, rng, dense_bytes, monkeypatch):
-    monkeypatch.setattr("brainalign.similarity.neighbour_tables.DENSE_BYTES", dense_bytes)
+def test_permutations_of_both_sides(form, rng, table_bytes, n_left, monkeypatch):
+    monkeypatch.setattr("brainalign.similarity.neighbour_bits.TABLE_BYTES", table_bytes)  # some rows at a time
     a, b = prepared(form, rng, 30, 2), prepared(form, rng, 30, 3)
-    left, right = (np.stack([rng.permutation(30) for _ in range(m)]) for m in (4, 5))
+    left, right = (np.stack([rng.permutation(30) for _ in range(m)]) for m in (n_left, 5))
     assert isinstance(form, CrossedForm)
     values = form.crossed(a, b, left, right)
     expected = [
         [[[form.score(form.restrict(x, s), form.restrict(y, t)) for t in right] for y in b] for s in left] for x in a
     ]
-    np.testing.assert_array_equal(values, expected)
+    np.testing.assert_allclose(values, expected, rtol=1e-14)

@@ -1,4 +1,4 @@
-"""Common neighbours within many subsets of the stimuli at once: a bit of a word stands for a subset."""
+"""Common neighbours in many subsets of the stimuli, or in many orders, at once: a bit of a word stands for each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["common_in_subsets"]
+__all__ = ["common_in_orders", "common_in_subsets"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -19,7 +19,7 @@ WORD = 64
 LISTS_AT_ONCE = 1 << 14
 """Words of a pass: few enough to stay in the processor's cache, enough to be worth a call."""
 TABLE_BYTES = 1 << 24
-COLUMNS = 8
+COLUMNS, FEW_ROWS = 8, 16
 ALL = np.uint64(2**64 - 1)
 
 
@@ -151,15 +151,82 @@ def _common(a: _Members, b: _Members, n_prepared: int, k: int, worth: FloatArray
         table[at] = 0
 
 
+def common_in_orders(
+    tables_a: Sequence[IndexArray], many_b: Sequence[Sequence[IndexArray]], k: int, worth: FloatArray | None = None
+) -> FloatArray:
+    """Sum the numbers of common neighbours of one representation in S orders with others in T orders each.
+
+    Parameters
+    ----------
+    tables_a : sequence of int arrays, each (n, k)
+        Neighbours in each order of the stimuli.
+    many_b : sequence of K sequences of T such arrays
+    k : int
+    worth : array, shape (k + 1,), optional
+        As in `common_in_subsets`.
+
+    Returns
+    -------
+    array, shape (S, K, T)
+
+    Notes
+    -----
+    One look-up finds a neighbour in 64 orders. Cost: K T n k look-ups for 64 orders, S n k to write them down.
+    """
+    n = len(tables_a[0])
+    sums = np.zeros((len(tables_a), len(many_b), len(many_b[0])))
+    step = max(1, min(n, TABLE_BYTES // (8 * n)))
+    for first in range(0, len(tables_a), WORD):
+        some = tables_a[first : first + WORD]
+        for rows in (slice(start, min(n, start + step)) for start in range(0, n, step)):
+            start = np.arange(rows.stop - rows.start)[:, None] * n
+            words = np.zeros((rows.stop - rows.start) * n, dtype=np.uint64)
+            for bit, table in enumerate(some):
+                words[table[rows] + start] |= np.uint64(1) << np.uint64(bit)
+            for which, tables in enumerate(many_b):
+                sums[first : first + WORD, which] += _met(words, [t[rows] + start for t in tables], k, worth)[
+                    : len(some)
+                ]
+    return sums
+
+
+def _met(words: Words, flat: Sequence[IndexArray], k: int, worth: FloatArray | None) -> FloatArray:
+    """Sum what a table of words holds at the neighbours (n_rows, k) of each order, shape (64, T)."""
+    counter = np.zeros((k.bit_length(), len(flat), len(flat[0])), dtype=np.uint64)
+    for place in range(k):
+        _count(counter, words.take(np.stack([table[:, place] for table in flat])))
+    return _sums(counter, worth).T
+
+
 def _sums(counter: Words, worth: FloatArray | None) -> FloatArray:
     """Sum over the rows, shape (n_lists, 64)."""
     if worth is None:
-        planes = [_bits_of_all(plane).sum(axis=1, dtype=np.uint32) for plane in counter]
-        return np.asarray(sum(float(1 << place) * plane for place, plane in enumerate(planes)))
+        planes = _folded(counter)
+        by_plane = [_bits_of_all(plane).sum(axis=1, dtype=np.uint32) for plane in planes]
+        return np.asarray(sum(float(1 << place) * plane for place, plane in enumerate(by_plane)))
     counts = np.zeros((*counter.shape[1:], WORD), dtype=np.intp)
     for place, plane in enumerate(counter):
         counts += _bits_of_all(plane).astype(np.intp) << place
     return np.asarray(worth.take(counts).sum(axis=1))
+
+
+def _folded(counter: Words) -> Words:
+    """Add rows in pairs until few are left: counters (planes, n_lists, n_rows) of more planes and fewer rows."""
+    while counter.shape[2] > FEW_ROWS:
+        half = counter.shape[2] // 2
+        left, right = counter[:, :, :half], counter[:, :, half : 2 * half]
+        odd = counter.shape[2] % 2
+        out = np.zeros((len(counter) + 1, counter.shape[1], half + odd), dtype=np.uint64)
+        carry = np.zeros_like(left[0])
+        for place, (x, y) in enumerate(zip(left, right, strict=True)):
+            either = x ^ y
+            out[place, :, :half] = either ^ carry
+            carry = (x & y) | (either & carry)
+        out[-1, :, :half] = carry
+        if odd:
+            out[:-1, :, half] = counter[:, :, -1]
+        counter = out
+    return counter
 
 
 def _bits_of_all(words: Words) -> npt.NDArray[np.uint8]:
