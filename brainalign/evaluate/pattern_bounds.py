@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from brainalign.composed.loso import pooled_rdms
 from brainalign.errors import UndefinedError
-from brainalign.evaluate.panels import Panel, Subject, absent_ceiling
+from brainalign.evaluate.panels import Panel
+from brainalign.evaluate.subjects import Subject, absent_ceiling
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling, PairForm, Repeats, pattern_ceiling
 
