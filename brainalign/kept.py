@@ -75,6 +75,6 @@ def _collect(held: Any, storages: dict[int, int], seen: set[int]) -> None:
             storages[held.__array_interface__["data"][0]] = held.nbytes
     elif isinstance(held, list | tuple | dict | ValuesView) or hasattr(held, "__dict__"):
         seen.add(id(held))
-        inside = vars(held) if hasattr(held, "__dict__") else held
+        inside = held if isinstance(held, list | tuple | dict | ValuesView) else vars(held)
         for part in inside.values() if isinstance(inside, dict) else inside:
             _collect(part, storages, seen)

@@ -107,14 +107,14 @@ class HeldSubjects:
     Attributes
     ----------
     opened : dict
-        Datasets by subject and variant, as stored and with repeats averaged; neither is read.
+        Datasets by subject, as stored and with repeats averaged; only averages that were read are in memory.
     panels : list of Panel
         Of the last embedding, with the responses.
     findings : dict
         What joins have found, by hashes of embedding and responses.
     """
 
-    opened: dict[tuple[str, str | None], tuple[Any, Any]] = field(default_factory=dict)
+    opened: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     panels: list[Panel] = field(default_factory=list)
     findings: dict[tuple[str, str], tuple[Finding, ...]] = field(default_factory=dict)
 
@@ -168,7 +168,13 @@ def load_panels(
         group.findings.append(findings)
     fits = [_held_panel(held, group) for group in groups]
     held.panels = [panel for panel in fits if panel is not None]
-    held.panels = [_panel(group, panel, benchmark, store) for group, panel in zip(groups, fits, strict=True)]
+    panels = []
+    for group, panel in zip(groups, fits, strict=True):
+        if panel is None:
+            panel = _read_panel(group, benchmark, store)
+            _keep_averages(held, panel)
+        panels.append(_joined_panel(group, panel))
+    held.panels = panels
     return held.panels
 
 
@@ -181,11 +187,20 @@ def _together(groups: list[_Together], sha256: str, stimuli: npt.NDArray[Any]) -
 
 
 def _opened(held: HeldSubjects, benchmark: Benchmark, store: Store, name: str, variant: str | None) -> tuple[Any, Any]:
-    if (name, variant) not in held.opened:
+    if name not in held.opened:
         responses = store.responses(benchmark.dataset, name, variant=variant)
         repeated = responses.attrs["kind"] == "responses" and "presentation" in responses["response"].dims
-        held.opened[name, variant] = responses, average_repeats(responses) if repeated else responses
-    return held.opened[name, variant]
+        held.opened[name] = responses, average_repeats(responses) if repeated else responses
+    return held.opened[name]
+
+
+def _keep_averages(held: HeldSubjects, panel: Panel) -> None:
+    """Let the joins of other embeddings look at the averages that were read, where these are all."""
+    for subject in panel.subjects:
+        responses, averaged = held.opened[subject.name]
+        if subject.responses is not None and averaged["response"].shape == subject.responses.shape:
+            read = averaged["response"].copy(data=subject.responses)
+            held.opened[subject.name] = responses, averaged.assign(response=read)
 
 
 def _held_panel(held: HeldSubjects, group: _Together) -> Panel | None:
@@ -198,22 +213,27 @@ def _held_panel(held: HeldSubjects, group: _Together) -> Panel | None:
     return None
 
 
-def _panel(group: _Together, held: Panel | None, benchmark: Benchmark, store: Store) -> Panel:
+def _read_panel(group: _Together, benchmark: Benchmark, store: Store) -> Panel:
     (_, first, joined), stimuli = group.subjects[0], group.stimuli
-    if held is None:
-        stimulus_set = first.attrs["stimulus_set"]
-        split, hashes = None, {}
-        if benchmark.split is not None:
-            registered = load_split(store, stimulus_set, benchmark.split)
-            split = registered.folds(stimuli.tolist())
-            hashes = {f"{stimulus_set}/{registered.key}": registered.sha256}
-        subjects = [read_subject(name, raw, of.Y, stimuli, benchmark) for name, raw, of in group.subjects]
-        groups = _groups(benchmark, store, stimulus_set, stimuli)
-        held = Panel(stimuli, groups, joined.X, subjects, benchmark, group.embedding_sha256, split, hashes)
-        held.leaks.extend(_leaks(held, store, stimulus_set))
+    stimulus_set = first.attrs["stimulus_set"]
+    split, hashes = None, {}
+    if benchmark.split is not None:
+        registered = load_split(store, stimulus_set, benchmark.split)
+        split = registered.folds(stimuli.tolist())
+        hashes = {f"{stimulus_set}/{registered.key}": registered.sha256}
+    subjects = [read_subject(name, raw, of.Y, stimuli, benchmark) for name, raw, of in group.subjects]
+    groups = _groups(benchmark, store, stimulus_set, stimuli)
+    panel = Panel(stimuli, groups, joined.X, subjects, benchmark, group.embedding_sha256, split, hashes)
+    panel.leaks.extend(_leaks(panel, store, stimulus_set))
+    return panel
+
+
+def _joined_panel(group: _Together, panel: Panel) -> Panel:
+    """Return the panel with the layers of this embedding, and what its joins have found."""
+    layers = group.subjects[0][2].X
     first_said, *others_said = group.findings
-    findings = [*first_said, *held.leaks, *(finding for said in others_said for finding in said)]
-    return dataclasses.replace(held, layers=joined.X, embedding_sha256=group.embedding_sha256, findings=findings)
+    findings = [*first_said, *panel.leaks, *(finding for said in others_said for finding in said)]
+    return dataclasses.replace(panel, layers=layers, embedding_sha256=group.embedding_sha256, findings=findings)
 
 
 def _leaks(panel: Panel, store: Store, stimulus_set: str) -> list[Finding]:
