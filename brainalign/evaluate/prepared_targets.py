@@ -46,7 +46,10 @@ def _prepare(panel: Panel, metric: Metric, subject: Subject, roi: str) -> Prepar
     form = metric.form_for(panel.groups)
     assert form is not None, f"{metric.id} has no shared form"
     whole = form.prepare_rdm(subject.rdms[roi]) if subject.kind == "rdms" else form.prepare(subject.matrix(roi))
-    folds = [(form.restrict(whole, rest), form.restrict(whole, part)) for rest, part in panel.selection_folds]
+    # of two parts each is the rest of the other
+    different = {rows.tobytes(): rows for pair in panel.selection_folds for rows in pair}
+    made = {key: form.restrict(whole, rows) for key, rows in different.items()}
+    folds = [(made[rest.tobytes()], made[part.tobytes()]) for rest, part in panel.selection_folds]
     return PreparedTarget(whole, folds, _halves(panel, metric, form, subject, roi))
 
 
