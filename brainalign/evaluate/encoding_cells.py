@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,13 @@ from brainalign.evaluate.cells import (
     leaves_undefined,
     undefined_cell,
 )
-from brainalign.evaluate.panels import Panel, Subject, absent_ceiling
+from brainalign.evaluate.encoding_targets import EncodingTarget, stack_targets
+from brainalign.evaluate.panels import Panel
+from brainalign.evaluate.subjects import Subject
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling
-from brainalign.stats.ceilings import noise_variances
 
-__all__ = ["EncodingCells", "encoding_cells", "stack_targets"]
+__all__ = ["EncodingCells", "encoding_cells"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
@@ -37,20 +38,6 @@ class EncodingCells:
 
     cells: dict[str, list[Cell]]
     neuroids: pd.DataFrame
-
-
-@dataclass
-class _Target:
-    """One ROI of one subject: its columns in the matrix of all targets, and its ceilings."""
-
-    subject: Subject
-    roi: str
-    columns: IndexArray
-    ceiling: Ceiling
-    explainable: FloatArray | None
-    explainable_left_out: FloatArray | None
-    included: IndexArray
-    layers: list[_LayerScores] = field(default_factory=list)
 
 
 @dataclass
@@ -92,7 +79,8 @@ def _encoding_cells(panel: Panel, metrics: Sequence[Metric], tick: Callable[[int
     cells: dict[str, list[Cell]] = {metric.id: [] for metric in metrics}
     neuroids = []
     permutations = _permutations(panel)
-    known = []
+    known: list[str] = []
+    by_target: list[list[_LayerScores]] = [[] for _ in targets]
     for layer, X in panel.layers.items():
         try:
             plan = EncodingPlan(X, folds=panel.folds, seed=panel.benchmark.seed)
@@ -103,21 +91,21 @@ def _encoding_cells(panel: Panel, metrics: Sequence[Metric], tick: Callable[[int
             continue
         known.append(layer)
         scores = _layer_scores(panel, plan, fit, Y, targets, metrics, permutations)
-        for target, layer_scores in zip(targets, scores, strict=True):
-            target.layers.append(layer_scores)
+        for target, of_layers, layer_scores in zip(targets, by_target, scores, strict=True):
+            of_layers.append(layer_scores)
             for metric in metrics:
                 cells[metric.id].append(_layer_cell(panel, metric, target, layer, layer_scores))
         neuroids.append(_neuroid_table(layer, fit, targets))
         tick(len(targets))
     if not known:
         raise UndefinedError("no layer varies over the training stimuli of every fold")
-    for target in targets:
+    for target, of_layers in zip(targets, by_target, strict=True):
         for metric in metrics:
-            cells[metric.id].append(_selected_cell(panel, metric, target, known))
+            cells[metric.id].append(_selected_cell(panel, metric, target, known, of_layers))
     return EncodingCells(cells, pd.concat(neuroids, ignore_index=True))
 
 
-def _undefined_cell(panel: Panel, metric: Metric, target: _Target, layer: str, error: UndefinedError) -> Cell:
+def _undefined_cell(panel: Panel, metric: Metric, target: EncodingTarget, layer: str, error: UndefinedError) -> Cell:
     about = _describe(panel, metric, target.subject, target.roi, layer, target.ceiling)
     return undefined_cell(about, len(panel.blocks), error)
 
@@ -148,56 +136,6 @@ def _describe(panel: Panel, metric: Metric, subject: Subject, roi: str, layer: s
     }
 
 
-def stack_targets(panel: Panel) -> tuple[FloatArray, list[_Target]]:
-    """Put the neuroids of all ROIs of all subjects side by side, each once."""
-    columns: list[FloatArray] = []
-    targets: list[_Target] = []
-    offset = 0
-    for subject in panel.subjects:
-        used = np.unique(np.concatenate(list(subject.rois.values())))
-        assert subject.responses is not None
-        Y = subject.responses[:, used]
-        columns.append(Y)
-        ceiling, explainable, left_out = _explainable(panel, subject, used)
-        moving = Y.max(axis=0) > Y.min(axis=0)
-        for roi, members in subject.rois.items():
-            local = np.searchsorted(used, members)
-            reliable = moving[local] if explainable is None else moving[local] & (explainable[local] > 0)
-            targets.append(
-                _Target(
-                    subject,
-                    roi,
-                    local + offset,
-                    ceiling,
-                    None if explainable is None else explainable[local],
-                    None if left_out is None else left_out[:, local],
-                    (local + offset)[reliable],
-                )
-            )
-        offset += len(used)
-    return np.concatenate(columns, axis=1), targets
-
-
-def _explainable(
-    panel: Panel, subject: Subject, used: IndexArray
-) -> tuple[Ceiling, FloatArray | None, FloatArray | None]:
-    """Share of explainable variance of each neuroid in the averaged responses, also with each block left out."""
-    if subject.repeats is None and subject.shipped is not None:
-        known = subject.shipped
-        published = np.asarray(known.value, dtype=np.float64)[used]
-        fixed = np.broadcast_to(published, (len(panel.blocks), len(used)))  # how sure it is was not published
-        return Ceiling(known.kind, published, known.n_repeats, known.source), published, fixed
-    if subject.repeats is None:
-        return absent_ceiling(subject, "single presentations are not known"), None, None
-    repeats = type(subject.repeats)(subject.repeats.values[:, used], subject.repeats.stimuli, subject.repeats.counts)
-    shares = []
-    for blocks in (None, panel.blocks):
-        noise, signal, inverse = noise_variances(repeats, blocks)
-        total = signal + noise * np.asarray(inverse)[..., None]
-        shares.append(np.divide(signal, total, out=np.zeros_like(signal), where=total > 0))
-    return Ceiling("variance", shares[0], subject.n_repeats, "ncsnr"), shares[0], shares[1]
-
-
 def _permutations(panel: Panel) -> IndexArray | None:
     try:
         return panel.permutations(panel.benchmark.encoding_permutations)
@@ -217,7 +155,7 @@ def _layer_scores(
     plan: EncodingPlan,
     fit: EncodingFit,
     Y: FloatArray,
-    targets: list[_Target],
+    targets: list[EncodingTarget],
     metrics: Sequence[Metric],
     permutations: IndexArray | None,
 ) -> list[_LayerScores]:
@@ -241,7 +179,7 @@ def _layer_scores(
     return scores
 
 
-def _layer_cell(panel: Panel, metric: Metric, target: _Target, layer: str, scores: _LayerScores) -> Cell:
+def _layer_cell(panel: Panel, metric: Metric, target: EncodingTarget, layer: str, scores: _LayerScores) -> Cell:
     quantity = str(metric.quantity)
     null = scores.null.get(quantity)
     return _cell(
@@ -256,23 +194,25 @@ def _layer_cell(panel: Panel, metric: Metric, target: _Target, layer: str, score
     )
 
 
-def _selected_cell(panel: Panel, metric: Metric, target: _Target, names: list[str]) -> Cell:
+def _selected_cell(
+    panel: Panel, metric: Metric, target: EncodingTarget, names: list[str], layers: list[_LayerScores]
+) -> Cell:
     quantity = str(metric.quantity)
-    chosen = np.argmax([layer.inner for layer in target.layers], axis=0)
+    chosen = np.argmax([layer.inner for layer in layers], axis=0)
     by_fold = list(enumerate(chosen))
-    value = float(np.mean([target.layers[c].value[quantity][f] for f, c in by_fold]))
-    left_out = np.mean([target.layers[c].left_out[quantity][:, f] for f, c in by_fold], axis=0)
+    value = float(np.mean([layers[c].value[quantity][f] for f, c in by_fold]))
+    left_out = np.mean([layers[c].left_out[quantity][:, f] for f, c in by_fold], axis=0)
     choice = tuple(names[c] for c in chosen)
-    null = _selected_null(target, quantity)
+    null = _selected_null(layers, quantity)
     return _cell(panel, metric, target, SELECTED, value, np.asarray(left_out), null, choice)
 
 
-def _selected_null(target: _Target, quantity: str) -> FloatArray | None:
+def _selected_null(layers: list[_LayerScores], quantity: str) -> FloatArray | None:
     """Scores of permuted responses, each with the layer of each fold chosen anew as for the responses themselves."""
-    if not all(layer.null for layer in target.layers):
+    if not all(layer.null for layer in layers):
         return None
-    inner = np.stack([layer.null["inner_r2"] for layer in target.layers])
-    scores = np.stack([layer.null[quantity] for layer in target.layers])
+    inner = np.stack([layer.null["inner_r2"] for layer in layers])
+    scores = np.stack([layer.null[quantity] for layer in layers])
     chosen = np.argmax(inner, axis=0)
     return np.asarray(np.take_along_axis(scores, chosen[None], axis=0)[0].mean(axis=1))
 
@@ -280,7 +220,7 @@ def _selected_null(target: _Target, quantity: str) -> FloatArray | None:
 def _cell(
     panel: Panel,
     metric: Metric,
-    target: _Target,
+    target: EncodingTarget,
     layer: str,
     value: float,
     left_out: FloatArray,
@@ -316,7 +256,7 @@ def _cell(
     )
 
 
-def _neuroid_table(layer: str, fit: EncodingFit, targets: list[_Target]) -> pd.DataFrame:
+def _neuroid_table(layer: str, fit: EncodingFit, targets: list[EncodingTarget]) -> pd.DataFrame:
     parts = []
     for target in targets:
         columns = target.columns

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,61 +14,31 @@ import numpy.typing as npt
 from brainalign.benchmarks import Benchmark
 from brainalign.datasets.splits import load_split
 from brainalign.encoding import make_folds
-from brainalign.errors import BrainalignError, ChoiceError, UndefinedError, near_names
-from brainalign.evaluate.inputs import chosen_rois, chosen_subjects, entry_facts, roi_columns
-from brainalign.evaluate.shipped_ceilings import shipped_ceiling
-from brainalign.stats import Ceiling, Repeats, as_repeats, draw_permutations, make_blocks
+from brainalign.errors import BrainalignError, ChoiceError, near_names
+from brainalign.evaluate.inputs import chosen_subjects
+from brainalign.evaluate.subjects import Subject, read_subject
+from brainalign.stats import draw_permutations, make_blocks
 from brainalign.stats.crossed import CrossedPermutations, draw_crossed
 from brainalign.stats.resampling import pairs_of_blocks
-from brainalign.store import Finding, Store, average_repeats, join
+from brainalign.store import Finding, Joined, Store, average_repeats, join
 from brainalign.store.join_findings import fold_findings
 
-__all__ = ["Panel", "Subject", "load_panels"]
+__all__ = ["HeldSubjects", "Panel", "load_panels"]
 
-FloatArray = npt.NDArray[np.float64]
+T = TypeVar("T")
 IndexArray = npt.NDArray[np.intp]
 
 BLOCK_PAIRS = 50
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Responses of one subject to the stimuli of its panel.
-
-    ``rois`` maps a ROI to the columns of ``responses``, or to nothing where there are only RDMs; ``rdms`` maps it to a
-    condensed RDM. ``repeats`` holds the single presentations behind the averaged ``responses``, where known;
-    ``shipped`` the ceiling that came with averaged ones.
-    """
-
-    name: str
-    variant: str
-    entry_sha256: str
-    kind: str
-    rois: dict[str, IndexArray]
-    responses: FloatArray | None = None
-    repeats: Repeats | None = None
-    rdms: dict[str, FloatArray] = field(default_factory=dict)
-    no_ceiling: str = ""
-    shipped: Ceiling | None = None
-    n_repeats: float | None = None
-    simulated: bool = False
-
-    def matrix(self, roi: str) -> FloatArray:
-        """Averaged responses of a ROI (stimulus, neuroid)."""
-        if self.responses is None:
-            raise UndefinedError(f"subject {self.name} has RDMs only.")
-        return self.responses[:, self.rois[roi]]
-
-    def roi_repeats(self, roi: str) -> Repeats | None:
-        """Single presentations of a ROI, or None."""
-        if self.repeats is None:
-            return None
-        return Repeats(self.repeats.values[:, self.rois[roi]], self.repeats.stimuli, self.repeats.counts)
+MOST_FINDINGS = 1024
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Subjects with the same stimuli in the same order, the embedding's layers on them, and what they share."""
+    """Subjects with the same stimuli in the same order, the embedding's layers on them, and what they share.
+
+    ``shared`` holds what was made of the subjects, stimuli and benchmark alone: panels of several embeddings have it in
+    common, as they have the subjects and ``leaks``, what the folds let through.
+    """
 
     stimuli: npt.NDArray[Any]
     groups: npt.NDArray[Any] | None
@@ -78,6 +49,15 @@ class Panel:
     split: list[tuple[IndexArray, IndexArray]] | None = None
     split_sha256: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    leaks: list[Finding] = field(default_factory=list)
+    shared: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what does not depend on the embedding, made for the first of several."""
+        if name not in self.shared:
+            self.shared[name] = make()
+        found: T = self.shared[name]
+        return found
 
     @property
     def n(self) -> int:
@@ -120,6 +100,35 @@ class Panel:
         return {"n": n, "groups": groups, "permute": "blocks", "seed": self.benchmark.seed}
 
 
+@dataclass
+class HeldSubjects:
+    """What is known of the subjects that were read last, for the next embedding that is joined with them.
+
+    Attributes
+    ----------
+    opened : dict
+        Datasets by subject, as stored and with repeats averaged; only averages that were read are in memory.
+    panels : list of Panel
+        Of the last embedding, with the responses.
+    findings : dict
+        What joins have found, by hashes of embedding and responses.
+    """
+
+    opened: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    panels: list[Panel] = field(default_factory=list)
+    findings: dict[tuple[str, str], tuple[Finding, ...]] = field(default_factory=dict)
+
+
+@dataclass
+class _Together:
+    """Subjects whose joins with one embedding gave the same stimuli: responses as stored, joins, what these found."""
+
+    embedding_sha256: str
+    stimuli: npt.NDArray[Any]
+    subjects: list[tuple[str, Any, Joined]] = field(default_factory=list)
+    findings: list[tuple[Finding, ...]] = field(default_factory=list)
+
+
 def load_panels(
     embedding: str,
     benchmark: Benchmark,
@@ -127,10 +136,13 @@ def load_panels(
     *,
     revision: str | None = None,
     subjects: Mapping[str, str] | None = None,
+    held: HeldSubjects | None = None,
 ) -> list[Panel]:
     """Read and join the subjects of a benchmark with an embedding ``model@revision``, or model and revision.
 
-    ``subjects`` maps those that are wanted to their variants; default all of the benchmark.
+    ``subjects`` maps those that are wanted to their variants; default all of the benchmark. ``held`` is of the same
+    store, benchmark and subjects: responses in the order that this embedding asks for are not read again, others are
+    freed before these are read.
 
     Raises
     ------
@@ -139,33 +151,89 @@ def load_panels(
     JoinError, EntryNotFoundError, VariantError
         From the store.
     """
-    panels: list[Panel] = []
+    held = HeldSubjects() if held is None else held
     chosen = dict.fromkeys(chosen_subjects(benchmark, store), benchmark.variant) if subjects is None else subjects
+    groups: list[_Together] = []
     for name, variant in chosen.items():
+        responses, averaged = _opened(held, benchmark, store, name, variant)
+        embeddings = store.embeddings(embedding, stimuli=responses.attrs["stimulus_set"], revision=revision)
+        sha256 = str(embeddings.attrs["entry_sha256"])
+        key = (sha256, str(responses.attrs["entry_sha256"]))
+        joined = join(averaged, embeddings, id_base=key not in held.findings)
+        findings = held.findings.setdefault(key, joined.report.findings)
+        while len(held.findings) > MOST_FINDINGS:
+            held.findings.pop(next(iter(held.findings)))
+        group = _together(groups, sha256, np.asarray(joined.stimuli))
+        group.subjects.append((name, responses, joined))
+        group.findings.append(findings)
+    fits = [_held_panel(held, group) for group in groups]
+    held.panels = [panel for panel in fits if panel is not None]
+    panels = []
+    for group, panel in zip(groups, fits, strict=True):
+        if panel is None:
+            panel = _read_panel(group, benchmark, store)
+            _keep_averages(held, panel)
+        panels.append(_joined_panel(group, panel))
+    held.panels = panels
+    return held.panels
+
+
+def _together(groups: list[_Together], sha256: str, stimuli: npt.NDArray[Any]) -> _Together:
+    for group in groups:
+        if group.embedding_sha256 == sha256 and np.array_equal(group.stimuli, stimuli):
+            return group
+    groups.append(_Together(sha256, stimuli))
+    return groups[-1]
+
+
+def _opened(held: HeldSubjects, benchmark: Benchmark, store: Store, name: str, variant: str | None) -> tuple[Any, Any]:
+    if name not in held.opened:
         responses = store.responses(benchmark.dataset, name, variant=variant)
-        stimulus_set = responses.attrs["stimulus_set"]
-        embeddings = store.embeddings(embedding, stimuli=stimulus_set, revision=revision)
         repeated = responses.attrs["kind"] == "responses" and "presentation" in responses["response"].dims
-        joined = join(average_repeats(responses) if repeated else responses, embeddings, id_base=True)
-        stimuli = np.asarray(joined.stimuli)
-        subject = _subject(name, responses, joined.Y, stimuli, benchmark)
-        for panel in panels:
-            same = panel.embedding_sha256 == embeddings.attrs["entry_sha256"]
-            if same and np.array_equal(panel.stimuli, stimuli):
-                panel.subjects.append(subject)
-                panel.findings.extend(joined.report.findings)
-                break
-        else:
-            groups = _groups(benchmark, store, stimulus_set, stimuli)
-            sha = str(embeddings.attrs["entry_sha256"])
-            folds, hashes = None, {}
-            if benchmark.split is not None:
-                split = load_split(store, stimulus_set, benchmark.split)
-                folds, hashes = split.folds(stimuli.tolist()), {f"{stimulus_set}/{split.key}": split.sha256}
-            panel = Panel(stimuli, groups, joined.X, [subject], benchmark, sha, folds, hashes)
-            panel.findings.extend([*joined.report.findings, *_leaks(panel, store, stimulus_set)])
-            panels.append(panel)
-    return panels
+        held.opened[name] = responses, average_repeats(responses) if repeated else responses
+    return held.opened[name]
+
+
+def _keep_averages(held: HeldSubjects, panel: Panel) -> None:
+    """Let the joins of other embeddings look at the averages that were read, where these are all."""
+    for subject in panel.subjects:
+        responses, averaged = held.opened[subject.name]
+        if subject.responses is not None and averaged["response"].shape == subject.responses.shape:
+            read = averaged["response"].copy(data=subject.responses)
+            held.opened[subject.name] = responses, averaged.assign(response=read)
+
+
+def _held_panel(held: HeldSubjects, group: _Together) -> Panel | None:
+    """Return the panel of another embedding with these subjects and stimuli."""
+    wanted = [(name, str(raw.attrs["entry_sha256"])) for name, raw, _ in group.subjects]
+    for panel in held.panels:
+        same = [(subject.name, subject.entry_sha256) for subject in panel.subjects] == wanted
+        if same and np.array_equal(panel.stimuli, group.stimuli):
+            return panel
+    return None
+
+
+def _read_panel(group: _Together, benchmark: Benchmark, store: Store) -> Panel:
+    (_, first, joined), stimuli = group.subjects[0], group.stimuli
+    stimulus_set = first.attrs["stimulus_set"]
+    split, hashes = None, {}
+    if benchmark.split is not None:
+        registered = load_split(store, stimulus_set, benchmark.split)
+        split = registered.folds(stimuli.tolist())
+        hashes = {f"{stimulus_set}/{registered.key}": registered.sha256}
+    subjects = [read_subject(name, raw, of.Y, stimuli, benchmark) for name, raw, of in group.subjects]
+    groups = _groups(benchmark, store, stimulus_set, stimuli)
+    panel = Panel(stimuli, groups, joined.X, subjects, benchmark, group.embedding_sha256, split, hashes)
+    panel.leaks.extend(_leaks(panel, store, stimulus_set))
+    return panel
+
+
+def _joined_panel(group: _Together, panel: Panel) -> Panel:
+    """Return the panel with the layers of this embedding, and what its joins have found."""
+    layers = group.subjects[0][2].X
+    first_said, *others_said = group.findings
+    findings = [*first_said, *panel.leaks, *(finding for said in others_said for finding in said)]
+    return dataclasses.replace(panel, layers=layers, embedding_sha256=group.embedding_sha256, findings=findings)
 
 
 def _leaks(panel: Panel, store: Store, stimulus_set: str) -> list[Finding]:
@@ -196,51 +264,3 @@ def _groups(
         )
     labels = table.set_index("stimulus")[benchmark.groups].loc[stimuli]
     return np.asarray(labels.astype(str).to_numpy(), dtype=object)
-
-
-def _subject(name: str, raw: Any, joined: Any, stimuli: npt.NDArray[Any], benchmark: Benchmark) -> Subject:
-    attrs = raw.attrs
-    base = entry_facts(name, attrs)
-    if attrs["kind"] == "rdms":
-        names = [str(roi) for roi in joined["roi"].values]
-        matrix = np.asarray(joined["dissimilarity"].values, dtype=np.float64)
-        chosen = chosen_rois(benchmark, names)
-        rdms = {roi: matrix[names.index(roi)] for roi in chosen}
-        return Subject(**base, rois=dict.fromkeys(chosen, np.empty(0, dtype=np.intp)), rdms=rdms)
-    response = np.asarray(joined["response"].values)
-    rois = roi_columns(raw, response.shape[1], benchmark)
-    repeats, reason, count = _repeats(raw, stimuli)
-    shipped = None if repeats is not None else shipped_ceiling(raw, stimuli)
-    if shipped is not None and shipped.kind is None:
-        reason, shipped = f"{reason}; {shipped.reason}", None
-    return Subject(
-        **base, rois=rois, responses=response, repeats=repeats, no_ceiling=reason, shipped=shipped, n_repeats=count
-    )
-
-
-def _repeats(responses: Any, stimuli: npt.NDArray[Any]) -> tuple[Repeats | None, str, float | None]:
-    reason = str(responses.attrs.get("averaged", "") or "")
-    reported = responses.attrs.get("n_repeats_reported")
-    if reason:
-        return None, reason, float(reported) if reported else None
-    everything = as_repeats(responses)
-    position = {stimulus: i for i, stimulus in enumerate(everything.stimuli)}
-    wanted = np.array([position[stimulus] for stimulus in stimuli])
-    rows = np.concatenate(
-        [np.arange(everything.starts[i], everything.starts[i] + everything.counts[i]) for i in wanted]
-    )
-    repeats = Repeats(everything.values[rows], stimuli, everything.counts[wanted])
-    count = float(1 / np.mean(1 / repeats.counts))
-    if repeats.counts.max() < 2:
-        return None, "every stimulus was shown once, so noise cannot be told from signal", count
-    return repeats, "", count
-
-
-def absent_ceiling(subject: Subject, why: str) -> Ceiling:
-    """Return the null ceiling of a subject, with the first reason that applies."""
-    return Ceiling.absent(subject.no_ceiling or why)
-
-
-def reason_of(error: BrainalignError) -> str:
-    """One line for a result file."""
-    return f"{type(error).__name__}: {error}"

@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from brainalign.composed.loso import pooled_rdms
 from brainalign.errors import UndefinedError
-from brainalign.evaluate.panels import Panel, Subject, absent_ceiling
+from brainalign.evaluate.panels import Panel
+from brainalign.evaluate.subjects import Subject, absent_ceiling
 from brainalign.metrics import Metric
-from brainalign.stats import Ceiling, PairForm, Repeats, pattern_ceiling
+from brainalign.stats import Ceiling, PairForm, pattern_ceiling
 
 __all__ = ["Bound", "bound_between_subjects", "bound_from_repeats"]
 
@@ -28,19 +29,19 @@ def bound_from_repeats(panel: Panel, metric: Metric, form: PairForm, subject: Su
     """Ceiling of a ROI from its repeats, or the reason why there is none."""
     if metric.quantity is None:
         return absent_ceiling(subject, f"no ceiling is known for {metric.id}"), None, None
-    repeats = subject.roi_repeats(roi)
-    if repeats is None:
+    if subject.repeats is None:
         return absent_ceiling(subject, "single presentations are not known"), None, None
     key = (subject.entry_sha256, roi, metric.key, panel.benchmark.sha256(), hash(tuple(panel.stimuli)))
     if key not in _CEILINGS:
-        _CEILINGS[key] = _from_repeats(panel, metric, form, repeats)
+        _CEILINGS[key] = _from_repeats(panel, metric, form, subject, roi)
         if len(_CEILINGS) > MOST_CEILINGS:
             _CEILINGS.pop(next(iter(_CEILINGS)))
     return _CEILINGS[key]
 
 
-def _from_repeats(panel: Panel, metric: Metric, form: PairForm, repeats: Repeats) -> Bound:
-    assert metric.quantity is not None  # the caller has asked
+def _from_repeats(panel: Panel, metric: Metric, form: PairForm, subject: Subject, roi: str) -> Bound:
+    repeats = subject.roi_repeats(roi)
+    assert metric.quantity is not None and repeats is not None  # the caller has asked
     try:
         ceiling, left_out = pattern_ceiling(
             form, repeats, quantity=metric.quantity, blocks=panel.blocks, seed=panel.benchmark.seed

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from brainalign.benchmarks import Benchmark
 from brainalign.errors import InputError
 from brainalign.evaluate.assembly import Assembly
-from brainalign.evaluate.cost import Cost, unit_cost
+from brainalign.evaluate.cost import Cost, family_of, unit_cost
 from brainalign.evaluate.inputs import SubjectInput
 from brainalign.evaluate.parts import kept_part
 from brainalign.evaluate.units import Part, Unit, make_units, subject_blocks
 from brainalign.store import Store
 
-__all__ = ["RunPlan", "plan_run"]
+__all__ = ["WAVE", "RunPlan", "in_waves", "plan_run"]
+
+WAVE = 32
+"""Embeddings that take turns on the same subjects. More would share more, and their results be whole later."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def plan_run(
     for assembly in known:
         if assembly.found is None:
             missing.setdefault(assembly.embedding.name, []).append(assembly)
+    made: list[Unit] = []
     for group in missing.values():
         metrics = [assembly.metric for assembly in group]
         embedding = group[0].embedding
@@ -72,9 +76,35 @@ def plan_run(
             _refuse_large(units, memory)
         for assembly in group:
             assembly.blocks = blocks
-        for unit in units:
-            _sort_in(unit, plan, root, kept=len(blocks) > 1)
+        made += units
+    for unit in in_waves(made, [assembly.metric.id for assembly in known]):
+        _sort_in(unit, plan, root, kept=len(unit.subjects) < len(subjects))
     return plan
+
+
+def in_waves(units: Sequence[Unit], metrics: Sequence[str]) -> list[Unit]:
+    """Order units, given embedding by embedding, so that those that follow each other share what subjects cost.
+
+    Reading and averaging responses, their ceilings, and what a family of metrics makes of them depend on the subjects
+    alone, and a process keeps them for the last block of subjects and the last family. So the embeddings of a wave are
+    scored on one block by one family, then on this block by the next family, then on the next block; and as a result
+    needs every block, results become whole wave by wave. The units of one embedding keep their order.
+
+    ``metrics`` are the ids of all metrics of the run, in order.
+    """
+    embeddings = _places(unit.embedding.name for unit in units)
+    subjects = _places(subject.name for unit in units for subject in unit.subjects)
+    families = _places(["encoding", *metrics])
+
+    def place(unit: Unit) -> tuple[int, int, int, int]:
+        number = embeddings[unit.embedding.name]
+        return number // WAVE, subjects[unit.subjects[0].name], families[family_of(unit)], number
+
+    return sorted(units, key=place)
+
+
+def _places(names: Iterable[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(dict.fromkeys(names))}
 
 
 def _sort_in(unit: Unit, plan: RunPlan, root: Path | None, *, kept: bool) -> None:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from brainalign.evaluate.half_sampling import Halves
-from brainalign.evaluate.panels import Panel, Subject
+from brainalign.evaluate.panels import Panel
+from brainalign.evaluate.subjects import Subject
+from brainalign.kept import Kept
 from brainalign.metrics import Metric
 from brainalign.stats import PairForm
 
 __all__ = ["PreparedTarget", "prepared_target"]
-
-KEPT_BYTES = 512 * 2**20
-
-_KEPT: OrderedDict[tuple[str, ...], PreparedTarget] = OrderedDict()
-_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -37,6 +29,9 @@ class PreparedTarget:
     halves: Halves | None
 
 
+_KEPT: Kept[PreparedTarget] = Kept(512 * 2**20)
+
+
 def prepared_target(panel: Panel, metric: Metric, subject: Subject, roi: str) -> PreparedTarget:
     """Prepare a ROI, or take it from those that were prepared last.
 
@@ -44,14 +39,17 @@ def prepared_target(panel: Panel, metric: Metric, subject: Subject, roi: str) ->
     512 MB.
     """
     key = (subject.entry_sha256, roi, metric.key, panel.benchmark.sha256(), str(hash(tuple(panel.stimuli))))
-    return _kept(key, lambda: _prepare(panel, metric, subject, roi))
+    return _KEPT.get(key, lambda: _prepare(panel, metric, subject, roi))
 
 
 def _prepare(panel: Panel, metric: Metric, subject: Subject, roi: str) -> PreparedTarget:
     form = metric.form_for(panel.groups)
     assert form is not None, f"{metric.id} has no shared form"
     whole = form.prepare_rdm(subject.rdms[roi]) if subject.kind == "rdms" else form.prepare(subject.matrix(roi))
-    folds = [(form.restrict(whole, rest), form.restrict(whole, part)) for rest, part in panel.selection_folds]
+    # of two parts each is the rest of the other
+    different = {rows.tobytes(): rows for pair in panel.selection_folds for rows in pair}
+    made = {key: form.restrict(whole, rows) for key, rows in different.items()}
+    folds = [(made[rest.tobytes()], made[part.tobytes()]) for rest, part in panel.selection_folds]
     return PreparedTarget(whole, folds, _halves(panel, metric, form, subject, roi))
 
 
@@ -60,29 +58,3 @@ def _halves(panel: Panel, metric: Metric, form: PairForm, subject: Subject, roi:
     extrapolates = not form.smooth and np.isfinite(metric.chance(panel.n))
     repeats = subject.roi_repeats(roi) if extrapolates else None
     return None if repeats is None else Halves.of(form, repeats, panel.benchmark.seed)
-
-
-def _kept(key: tuple[str, ...], make: Callable[[], PreparedTarget]) -> PreparedTarget:
-    with _LOCK:
-        if key in _KEPT:
-            _KEPT.move_to_end(key)
-            return _KEPT[key]
-    made = make()
-    with _LOCK:
-        _KEPT[key] = made
-        while sum(_bytes(target) for target in _KEPT.values()) > KEPT_BYTES:
-            _KEPT.popitem(last=False)
-    return made
-
-
-def _bytes(held: Any) -> int:
-    """Bytes of the arrays inside a prepared object."""
-    if isinstance(held, np.ndarray):
-        return int(held.nbytes)
-    if isinstance(held, torch.Tensor):
-        return held.numel() * held.element_size()
-    if dataclasses.is_dataclass(held):
-        return sum(_bytes(getattr(held, field.name)) for field in dataclasses.fields(held))
-    if isinstance(held, Iterable) and not isinstance(held, str):
-        return sum(_bytes(item) for item in held)
-    return 0

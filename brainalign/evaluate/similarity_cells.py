@@ -19,9 +19,10 @@ from brainalign.evaluate.cells import (
     undefined_cell,
 )
 from brainalign.evaluate.half_sampling import HalfSampling, Halves, Spread, left_out_of_all, mean_spread
-from brainalign.evaluate.panels import Panel, Subject
+from brainalign.evaluate.panels import Panel
 from brainalign.evaluate.pattern_bounds import Bound, bound_between_subjects, bound_from_repeats
 from brainalign.evaluate.prepared_targets import prepared_target
+from brainalign.evaluate.subjects import Subject
 from brainalign.metrics import Metric
 from brainalign.stats import Ceiling, PairForm
 from brainalign.stats.crossed import CrossedPermutations

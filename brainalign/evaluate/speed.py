@@ -14,8 +14,9 @@ import numpy as np
 from brainalign.benchmarks import Benchmark
 from brainalign.evaluate.cost import Sizes, family_of, operations, sizes_of
 from brainalign.evaluate.encoding_cells import encoding_cells
-from brainalign.evaluate.panels import Panel, Subject
+from brainalign.evaluate.panels import Panel
 from brainalign.evaluate.similarity_cells import similarity_cells
+from brainalign.evaluate.subjects import Subject
 from brainalign.evaluate.units import Unit
 from brainalign.metrics import get_metric
 from brainalign.stats import as_repeats

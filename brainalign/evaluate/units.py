@@ -17,7 +17,7 @@ from brainalign.errors import ScheduleError
 from brainalign.evaluate.cells import Cell, block_table, result_row
 from brainalign.evaluate.encoding_cells import encoding_cells
 from brainalign.evaluate.inputs import EmbeddingInput, SubjectInput
-from brainalign.evaluate.panels import Panel, load_panels
+from brainalign.evaluate.panels import HeldSubjects, Panel, load_panels
 from brainalign.evaluate.similarity_cells import similarity_cells
 from brainalign.metrics import Metric, get_metric
 from brainalign.results import environment
@@ -169,29 +169,41 @@ def _part(
 
 
 class _Held(threading.local):
-    """The panels that this thread read last: the next unit is most often on the same."""
+    """What this thread read last: the next unit is most often on the same subjects, and of the same family."""
 
-    key: object = None
-    panels: list[Panel] | None = None
+    block: object = None
+    family: object = None
+    embedding: object = None
+    subjects: HeldSubjects | None = None
 
 
 _HELD = _Held()
 
 
 def forget_panels() -> None:
-    """Free the panels that this thread read last."""
-    _HELD.key, _HELD.panels = None, None
+    """Free what this thread read last, and what was made of it."""
+    _HELD.block = _HELD.family = _HELD.embedding = _HELD.subjects = None
 
 
 def _panels(unit: Unit) -> list[Panel]:
-    key = (unit.embedding.entry_sha256, unit.benchmark.sha256(), tuple(s.entry_sha256 for s in unit.subjects))
-    if _HELD.panels is None or key != _HELD.key:
+    """Join the embedding of a unit with its subjects, which are read again only where others were scored before."""
+    known, subjects = unit.embedding, unit.subjects
+    facts = tuple((s.name, s.variant, s.entry_sha256, s.split) for s in subjects)
+    block = (unit.store.url, unit.benchmark.sha256(), facts)
+    if _HELD.subjects is None or block != _HELD.block:
         forget_panels()
-        variants = {subject.name: subject.variant for subject in unit.subjects}
-        known = unit.embedding
-        panels = load_panels(known.model, unit.benchmark, unit.store, revision=known.revision, subjects=variants)
-        _HELD.key, _HELD.panels = key, panels
-    return _HELD.panels
+        _HELD.block, _HELD.subjects = block, HeldSubjects()
+    held, family = _HELD.subjects, get_metric(unit.metrics[0]).family
+    if family != _HELD.family:
+        for panel in held.panels:
+            panel.shared.clear()
+        _HELD.family = family
+    if known.entry_sha256 != _HELD.embedding:
+        _HELD.embedding = None
+        variants = {subject.name: subject.variant for subject in subjects}
+        load_panels(known.model, unit.benchmark, unit.store, revision=known.revision, subjects=variants, held=held)
+        _HELD.embedding = known.entry_sha256
+    return held.panels
 
 
 def _same_versions(asked: dict[str, str], here: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from scipy.stats import kendalltau
 from brainalign.benchmarks import Benchmark
 from brainalign.encoding import EncodingPlan
 from brainalign.evaluate.cells import SELECTED
-from brainalign.evaluate.encoding_cells import stack_targets
+from brainalign.evaluate.encoding_targets import stack_targets
 from brainalign.evaluate.panels import Panel, load_panels
 from brainalign.evaluate.prepared_targets import prepared_target
 from brainalign.metrics import Metric, get_metric

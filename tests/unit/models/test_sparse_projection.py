@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.random_projection import SparseRandomProjection
 
+from brainalign.kept import Kept, bytes_of
 from brainalign.models import sparse_projection as module
 from brainalign.models.sparse_projection import sparse_projection
 
@@ -15,11 +16,11 @@ def test_it_is_the_projection_of_scikit_learn():
 
 
 def test_it_is_drawn_once_and_the_oldest_go(monkeypatch):
-    monkeypatch.setattr(module, "_kept", type(module._kept)())
+    monkeypatch.setattr(module, "_KEPT", Kept(64 * 2**20))
     first = sparse_projection(20, 300, 5)
     assert sparse_projection(20, 300, 5) is first
     assert sparse_projection(20, 300, 6) is not first
-    monkeypatch.setattr(module, "KEPT_BYTES", module._bytes(first) * 3 // 2)
+    module._KEPT.most = bytes_of(first) * 3 // 2
     second = sparse_projection(20, 300, 7)
-    assert list(module._kept) == [(20, 300, 7)]
+    assert module._KEPT.keys() == [(20, 300, 7)]
     assert sparse_projection(20, 300, 7) is second
