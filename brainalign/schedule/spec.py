@@ -18,7 +18,7 @@ from brainalign.errors import InputError, MissingDependencyError, ScheduleError,
 from brainalign.freed_memory import keep_freed_memory
 from brainalign.schedule.tasks import Limits
 
-__all__ = ["ClusterSpec", "connected", "job_script", "read_spec"]
+__all__ = ["ClusterSpec", "connected", "job_script", "patience", "read_spec"]
 
 QUEUES = {
     "slurm": "SLURMCluster",
@@ -30,6 +30,9 @@ QUEUES = {
     "htcondor": "HTCondorCluster",
 }
 _CONNECT_SECONDS = 30
+_LOGGERS = ("distributed", "distributed.client")  # Dask gives the second a level of its own
+_WORKER_SECONDS = 300.0
+_QUEUE_SECONDS = 7 * 86400.0  # queues start jobs when they like
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,19 @@ def connected(scheduler: Any, limits: Limits) -> Iterator[Any]:
         yield client
 
 
+def patience(scheduler: Any, limits: Limits) -> float:
+    """Return how many seconds a run waits without any worker before it gives up.
+
+    >>> patience("tcp://10.0.0.1:8786", Limits())
+    300.0
+    """
+    if limits.wait is not None:
+        return limits.wait
+    if isinstance(scheduler, (str, Path)):
+        scheduler = read_spec(scheduler)
+    return _QUEUE_SECONDS if isinstance(scheduler, ClusterSpec) and scheduler.kind in QUEUES else _WORKER_SECONDS
+
+
 def _memory_keeper() -> Any:
     """What makes workers keep freed memory: Dask lets glibc give it back at once, which doubles the time of a task."""
     plugin = importlib.import_module("distributed.diagnostics.plugin")
@@ -192,14 +208,16 @@ def _interrupts_kept() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave what Dask says of dying workers to the summary of failures."""
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """Leave what Dask says of dying workers and schedulers to the errors of the run."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _needed(package: str) -> Any:

@@ -1,0 +1,88 @@
+"""A Dask scheduler and its workers as processes of their own, for tests that take them away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from brainalign.errors import ScheduleError
+from brainalign.testing import faults
+
+__all__ = ["Cluster", "opened", "score_and_say"]
+
+_START_SECONDS = 60.0
+
+
+class Cluster:
+    """A scheduler on a free port of this machine, and workers of one thread each without nannies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._log = folder, (folder / "cluster.log").open("ab")
+        file = folder / "scheduler.json"
+        file.unlink(missing_ok=True)
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self._started(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
+        )
+        self.address = _address(file, self.scheduler)
+
+    def add_workers(self, count: int) -> None:
+        """Start workers; they come when they are ready."""
+        for _ in range(count):
+            place = ("--host", "127.0.0.1", "--local-directory", str(self._folder), "--memory-limit", "0")
+            one = ("--no-nanny", "--nthreads", "1", "--no-dashboard", "--death-timeout", "10")
+            self.workers.append(self._started("worker", self.address, *place, *one))
+
+    def close(self) -> None:
+        """End all of it."""
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+        self._log.close()
+
+    def _started(self, *words: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", *words], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+        )
+
+
+@contextlib.contextmanager
+def opened(folder: Path, workers: int = 2) -> Iterator[Cluster]:
+    """Give a cluster whose processes are gone at the end."""
+    cluster = Cluster(folder)
+    try:
+        cluster.add_workers(workers)
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def score_and_say(folder: str, results: str, scheduler: str, note: str) -> None:
+    """Score the toy; leave the error of the run in a file, with the type it is raised as."""
+    said: dict[str, Any] = {"error": None, "message": "", "typed": True}
+    try:
+        faults.score_toy(folder, results, scheduler)
+    except BaseException as error:
+        said = {
+            "error": type(error).__name__,
+            "message": str(error),
+            "typed": isinstance(error, ScheduleError),
+        }
+    Path(note).write_text(json.dumps(said), encoding="utf-8")
+
+
+def _address(file: Path, scheduler: subprocess.Popen[bytes]) -> str:
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until and scheduler.poll() is None:
+        with contextlib.suppress(OSError, ValueError, KeyError):  # not written yet, or not to its end
+            return str(json.loads(file.read_bytes())["address"])
+        time.sleep(0.05)
+    scheduler.kill()
+    scheduler.wait()
+    raise AssertionError("the scheduler did not start; see cluster.log beside its file")
