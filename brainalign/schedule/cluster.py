@@ -117,7 +117,7 @@ class _Run:
             if isinstance(error, TimeoutError):
                 raise self._lost_scheduler(f"it did not answer within {_ANSWER:.0f} s") from error
             if isinstance(error, (OSError, CancelledError)) or self._client.status != "running":
-                raise self._lost_scheduler(f"{type(error).__name__}: {error}") from error
+                raise self._lost_scheduler(f"{type(error).__name__} while it was asked") from error
             raise
 
     def _lost_scheduler(self, why: str) -> ScheduleError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import subprocess
 import sys
@@ -36,8 +37,23 @@ class Cluster:
         """Start workers; they come when they are ready."""
         for _ in range(count):
             place = ("--host", "127.0.0.1", "--local-directory", str(self._folder), "--memory-limit", "0")
-            one = ("--no-nanny", "--nthreads", "1", "--no-dashboard", "--death-timeout", "10")
+            one = (
+                "--preload",
+                "brainalign.evaluate",
+                "--no-nanny",
+                "--nthreads",
+                "1",
+                "--no-dashboard",
+                "--death-timeout",
+                "10",
+            )
             self.workers.append(self._started("worker", self.address, *place, *one))
+
+    def wait(self, count: int) -> None:
+        """Wait until so many workers have come."""
+        distributed: Any = importlib.import_module("distributed")
+        with distributed.Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=_START_SECONDS)
 
     def close(self) -> None:
         """End all of it."""
@@ -54,26 +70,47 @@ class Cluster:
 
 @contextlib.contextmanager
 def opened(folder: Path, workers: int = 2) -> Iterator[Cluster]:
-    """Give a cluster whose processes are gone at the end."""
+    """Give a cluster whose workers are there and have imported what they need; its processes are gone at the end."""
     cluster = Cluster(folder)
     try:
         cluster.add_workers(workers)
+        cluster.wait(workers)
         yield cluster
     finally:
         cluster.close()
 
 
-def score_and_say(folder: str, results: str, scheduler: str, note: str) -> None:
-    """Score the toy; leave the error of the run in a file, with the type it is raised as."""
-    said: dict[str, Any] = {"error": None, "message": "", "typed": True}
+def score_and_say(
+    folder: str, results: str, scheduler: str, note: str, wait: float | None = None, answer: float | None = None
+) -> None:
+    """Score the toy on a scheduler, and leave in a file how it ended.
+
+    Parameters
+    ----------
+    folder, results, scheduler : str
+        Of `faults.score_toy`.
+    note : str
+        File of the outcome: ``error`` (its type, None where there was none), ``message``, ``typed`` and ``seconds``
+        that the run said it had been without a worker.
+    wait : float, optional
+        Seconds to wait for workers.
+    answer : float, optional
+        Seconds that the scheduler may take to answer.
+    """
+    from brainalign.schedule import cluster
+
+    if answer is not None:
+        cluster._ANSWER = answer
+    said: dict[str, Any] = {"error": None, "message": "", "typed": True, "seconds": []}
+
+    def heard(what: str, done: int, total: int) -> None:
+        if what == "seconds without a worker":
+            said["seconds"].append(done)
+
     try:
-        faults.score_toy(folder, results, scheduler)
-    except BaseException as error:
-        said = {
-            "error": type(error).__name__,
-            "message": str(error),
-            "typed": isinstance(error, ScheduleError),
-        }
+        faults.score_toy(folder, results, scheduler, worker_wait=wait, progress=heard)
+    except Exception as error:
+        said |= {"error": type(error).__name__, "message": str(error), "typed": isinstance(error, ScheduleError)}
     Path(note).write_text(json.dumps(said), encoding="utf-8")
 
 
