@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import queue
 import signal
 import threading
 from collections.abc import Iterator
@@ -131,10 +132,7 @@ def connected(scheduler: Any, limits: Limits) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         if spec.kind == "address":
-            try:
-                client = distributed.Client(spec.address, timeout=_CONNECT_SECONDS)
-            except (OSError, ValueError) as error:
-                raise ScheduleError(f"no scheduler answers at {spec.address}: {error}") from error
+            client = _client_of(distributed, spec.address)
         else:
             cluster = stack.enter_context(_local(spec, limits) if spec.kind == "local" else _queue(spec))
             if spec.kind != "local":
@@ -144,6 +142,29 @@ def connected(scheduler: Any, limits: Limits) -> Iterator[Any]:
         if spec.kind != "address":  # workers of our own
             client.register_plugin(_memory_keeper())
         yield client
+
+
+def _client_of(distributed: Any, address: str) -> Any:
+    """Connect within a time: Dask waits without end for the first words behind a port that is open."""
+    outcome: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def connect() -> None:
+        try:
+            outcome.put(distributed.Client(address, timeout=_CONNECT_SECONDS))
+        except Exception as error:
+            outcome.put(error)
+
+    threading.Thread(target=connect, name="brainalign-connect", daemon=True).start()
+    try:
+        found = outcome.get(timeout=1.5 * _CONNECT_SECONDS)
+    except queue.Empty:
+        said = f"the port is open, and nothing was said within {1.5 * _CONNECT_SECONDS:.0f} s"
+        raise ScheduleError(f"no scheduler answers at {address}: {said}") from None
+    if isinstance(found, (OSError, ValueError)):
+        raise ScheduleError(f"no scheduler answers at {address}: {found}") from found
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def patience(scheduler: Any, limits: Limits) -> float:

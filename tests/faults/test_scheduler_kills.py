@@ -105,13 +105,16 @@ def _stop(cluster: clusters.Cluster) -> None:
 
 @pytest.mark.parametrize(("strike", "times"), [(_kill, TIMES), (_stop, max(1, TIMES // 5))], ids=["killed", "stopped"])
 def test_a_scheduler_goes(whole: Path, tmp_path: Path, strike: Callable[[clusters.Cluster], None], times: int) -> None:
-    draw, longest, before = random.Random(7), 8.0, {}
-    results, note, seconds, partly = tmp_path / "results", tmp_path / "note", [], 0
-    strikes = 0
+    draw, before, seconds, partly, strikes = random.Random(7), {}, [], 0, 0
+    results, note = tmp_path / "results", tmp_path / "note"
+    with clusters.opened(tmp_path) as cluster:
+        said, longest = _Client(whole, tmp_path / "undisturbed", cluster, note).ended(600)
+    assert said["error"] is None
+    _whole(whole, tmp_path / "undisturbed")
     while strikes < times:
         with clusters.opened(tmp_path) as cluster:
             client = _Client(whole, results, cluster, note, answer=5.0)
-            client.process.join(faults.pause(draw, longest))
+            client.process.join(draw.uniform(0.2, 1.0) * longest if strikes else 0.0)
             caught = client.process.is_alive()
             strike(cluster)
             said, took = client.ended(LONGEST)
