@@ -18,6 +18,7 @@ from brainalign.testing import faults
 __all__ = ["Cluster", "opened", "score_and_say"]
 
 _START_SECONDS = 60.0
+_WARM = ("--preload", "brainalign.evaluate")  # both import what tasks need, which blocks them for seconds
 
 
 class Cluster:
@@ -29,7 +30,7 @@ class Cluster:
         file.unlink(missing_ok=True)
         self.workers: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._started(
-            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file), *_WARM
         )
         self.address = _address(file, self.scheduler)
 

@@ -103,8 +103,14 @@ def _stop(cluster: clusters.Cluster) -> None:
     cluster.scheduler.send_signal(signal.SIGSTOP)
 
 
-@pytest.mark.parametrize(("strike", "times"), [(_kill, TIMES), (_stop, max(1, TIMES // 5))], ids=["killed", "stopped"])
-def test_a_scheduler_goes(whole: Path, tmp_path: Path, strike: Callable[[clusters.Cluster], None], times: int) -> None:
+@pytest.mark.parametrize(
+    ("strike", "times", "answer"),
+    [(_kill, TIMES, 60.0), (_stop, max(1, TIMES // 5), 10.0)],
+    ids=["killed", "stopped"],
+)
+def test_a_scheduler_goes(
+    whole: Path, tmp_path: Path, strike: Callable[[clusters.Cluster], None], times: int, answer: float
+) -> None:
     draw, before, seconds, partly, strikes = random.Random(7), {}, [], 0, 0
     results, note = tmp_path / "results", tmp_path / "note"
     with clusters.opened(tmp_path) as cluster:
@@ -113,7 +119,7 @@ def test_a_scheduler_goes(whole: Path, tmp_path: Path, strike: Callable[[cluster
     _whole(whole, tmp_path / "undisturbed")
     while strikes < times:
         with clusters.opened(tmp_path) as cluster:
-            client = _Client(whole, results, cluster, note, answer=5.0)
+            client = _Client(whole, results, cluster, note, answer=answer)
             client.process.join(draw.uniform(0.2, 1.0) * longest if strikes else 0.0)
             caught = client.process.is_alive()
             strike(cluster)
@@ -125,6 +131,7 @@ def test_a_scheduler_goes(whole: Path, tmp_path: Path, strike: Callable[[cluster
             assert "scheduler" in said["message"] and "the same call computes only the rest" in said["message"]
             strikes, partly = strikes + 1, partly + bool(before)
             seconds.append(took)
+            print(f"strike {strikes}: {len(before)} files kept, said after {took:.1f} s", flush=True)
         if _done(results):  # the strike came too late, or the last one left little to do
             _whole(whole, results)
             longest = max(1.0, longest * 0.8) if not caught else longest
@@ -184,7 +191,7 @@ def test_all_workers_go(whole: Path, tmp_path: Path, others: bool) -> None:
     draw, results, seconds = random.Random(10), tmp_path / "results", []
     for i in range(max(1, TIMES // 5)):
         with clusters.opened(tmp_path) as cluster:
-            client = _Client(whole, results, cluster, tmp_path / "note", wait=120.0 if others else 7.0, answer=5.0)
+            client = _Client(whole, results, cluster, tmp_path / "note", wait=120.0 if others else 7.0, answer=10.0)
             client.process.join(draw.uniform(0.5, 3.0))
             caught = client.process.is_alive()
             for worker in cluster.workers:
