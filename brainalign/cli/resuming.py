@@ -7,18 +7,18 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 
-from brainalign.errors import IncompleteRunError
+from brainalign.errors import ScheduleError
 
 __all__ = ["resumable", "resuming_command"]
 
 
 @contextlib.contextmanager
 def resumable() -> Iterator[None]:
-    """Add the command that goes on to what is said of a run with failures."""
+    """Add the command that goes on to what is said of failures, or of a scheduler or workers that are gone."""
     try:
         yield
-    except IncompleteRunError as error:
-        raise IncompleteRunError(f"{error}\ngo on with: {resuming_command(sys.argv[1:])}") from error
+    except ScheduleError as error:
+        raise type(error)(f"{error}\ngo on with: {resuming_command(sys.argv[1:])}") from error
 
 
 def resuming_command(arguments: Sequence[str]) -> str:

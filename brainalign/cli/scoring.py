@@ -169,6 +169,15 @@ def score(
         float | None, typer.Option("--time-limit", metavar="SECONDS", help="For one task, on a cluster.")
     ] = None,
     retries: Annotated[int, typer.Option("--retries", min=0, help="Further attempts of a task whose worker died.")] = 2,
+    worker_wait: Annotated[
+        float | None,
+        typer.Option(
+            "--worker-wait",
+            metavar="SECONDS",
+            min=0,
+            help="How long to wait where a cluster has no worker. Default: 300, and a week in a queue.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be done and how long it may take, and stop.")
     ] = False,
@@ -194,6 +203,7 @@ def score(
             scheduler=cluster,
             time_limit=time_limit,
             retries=retries,
+            worker_wait=worker_wait,
             progress=progress,
             **common,
         )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from brainalign.arrays import parse_memory
 from brainalign.benchmarks import Benchmark, load_benchmark
-from brainalign.errors import IncompleteRunError, InputError
+from brainalign.errors import IncompleteRunError, InputError, ScheduleError
 from brainalign.evaluate.assembly import Assembly, assemblies
 from brainalign.evaluate.inputs import applicable, matching, read_embedding, read_subjects
 from brainalign.evaluate.plan import RunPlan, plan_run
@@ -64,6 +64,7 @@ def score(
     max_memory: int | str | None = None,
     time_limit: float | None = None,
     retries: int = 2,
+    worker_wait: float | None = None,
     progress: Progress | None = None,
 ) -> Results:
     """Score embeddings on a benchmark: every layer, subject, ROI and metric.
@@ -90,6 +91,9 @@ def score(
         Seconds for each task, on a cluster.
     retries : int
         Further attempts of a task whose worker died or that ran out of time.
+    worker_wait : float, optional
+        Seconds that the run waits for workers where the scheduler has none, before it gives up. If not given: 300, and
+        a week for jobs of a queueing system. ``progress`` is told of the waiting.
     progress : callable, optional
         Called with a description, the number of cells done and the number of all.
 
@@ -107,8 +111,11 @@ def score(
         If a result of this name was made from other inputs or parameters.
     InputError
         If one subject alone needs more than ``max_memory``, before anything is computed.
+    ScheduleError
+        If no scheduler answers, it is lost on the way, or it has no worker for too long.
     IncompleteRunError
-        If tasks failed; says which. What was finished is kept in ``results``: the same call computes the rest.
+        If tasks failed; says which. After this error and the last, what was finished is kept in ``results``: the same
+        call computes the rest.
 
     Notes
     -----
@@ -120,7 +127,11 @@ def score(
     known, plan = _planned(embedding, benchmark, store, metrics, results, memory)
     root = None if results is None else Path(results)
     waiting = _Waiting(known, root)
-    failures = _run(plan, waiting, scheduler, Limits(retries, time_limit, memory), progress)
+    limits = Limits(retries, time_limit, memory, worker_wait)
+    try:
+        failures = _run(plan, waiting, scheduler, limits, progress)
+    except ScheduleError as error:
+        raise ScheduleError(f"{error}\n{_rest(root)}") from error
     if failures:
         raise IncompleteRunError(_summary(failures, plan, root))
     tables = [_table(waiting.outcome(assembly)) for assembly in known]
@@ -227,12 +238,13 @@ def _summary(failures: list[Failure], plan: RunPlan, root: Path | None) -> str:
     shown = [f"  {failure}" for failure in failures[:_SHOWN]]
     if len(failures) > _SHOWN:
         shown.append(f"  … and {len(failures) - _SHOWN} more")
-    rest = (
-        f"what was finished is kept in {root}; the same call computes only the rest"
-        if root is not None
-        else "nothing was kept, since no folder of results was given"
-    )
-    return f"{len(failures)} of {len(plan.units)} tasks failed:\n" + "\n".join(shown) + f"\n{rest}"
+    return f"{len(failures)} of {len(plan.units)} tasks failed:\n" + "\n".join(shown) + f"\n{_rest(root)}"
+
+
+def _rest(root: Path | None) -> str:
+    if root is None:
+        return "nothing was kept, since no folder of results was given"
+    return f"what was finished is kept in {root}; the same call computes only the rest"
 
 
 def _table(result: Result) -> pd.DataFrame:

@@ -6,7 +6,8 @@ import contextlib
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ __all__ = ["run_on_cluster"]
 
 TOPIC = "brainalign-started"
 _TURN = 0.25  # seconds between looks at the clock
-_PATIENCE = 300.0  # seconds without any worker before the run gives up; queues start jobs when they like
+_ANSWER = 60.0  # seconds that a scheduler may take to answer; one that is stopped or unreachable never does
+_NOTICE = 5.0  # seconds without any worker before the run says that it waits
 _AHEAD = 2  # tasks sent for each thread, so that none waits for the network
 
 
@@ -37,9 +39,13 @@ def run_on_cluster(
     client: Any,
     limits: Limits,
     progress: Progress | None,
+    patience: float,
 ) -> list[Failure]:
-    """Run tasks on the cluster of a client; see `brainalign.schedule.run_tasks`."""
-    return _Run(work, done, client, limits, progress).run(tasks)
+    """Run tasks on the cluster of a client; see `brainalign.schedule.run_tasks`.
+
+    ``patience`` is how many seconds the run waits without any worker before it gives up.
+    """
+    return _Run(work, done, client, limits, progress, patience).run(tasks)
 
 
 class _Run:
@@ -50,13 +56,15 @@ class _Run:
         client: Any,
         limits: Limits,
         progress: Progress | None,
+        patience: float,
     ) -> None:
         self._work, self._done, self._client, self._limits, self._progress = work, done, client, limits, progress
+        self._patience = patience
         self._flying: dict[str, _InFlight] = {}
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._began: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._failures: list[Failure] = []
-        self._seen_worker = time.monotonic()
+        self._seen_worker, self._said_waiting = time.monotonic(), False
         self._steps = self._total = 0
 
     def run(self, tasks: Sequence[Task]) -> list[Failure]:
@@ -80,19 +88,55 @@ class _Run:
         self._began.put((message["key"], message["worker"]))
 
     def _send(self) -> None:
-        if self._client.status != "running":
-            raise ScheduleError("the connection to the scheduler is lost; what was finished is kept")
-        threads = sum(self._client.nthreads().values())
-        if threads:
-            self._seen_worker = time.monotonic()
-        elif time.monotonic() - self._seen_worker > _PATIENCE:
-            raise ScheduleError(f"the scheduler has had no worker for {_PATIENCE:.0f} s; what was finished is kept")
+        threads = self._threads()
+        self._wait_for_workers(threads)
         while self._waiting and len(self._flying) < _AHEAD * threads:
             task, attempt = self._waiting.popleft()
             key = f"{task.key}-{attempt}"
-            future = self._client.submit(_guarded, self._work, task.arguments, key, key=key, pure=False)
-            self._flying[key] = _InFlight(task, future, attempt)
-            future.add_done_callback(lambda _, key=key: self._ended.put(key))
+            with self._reached():
+                future = self._client.submit(_guarded, self._work, task.arguments, key, key=key, pure=False)
+            self._follow(key, _InFlight(task, future, attempt))
+
+    def _follow(self, key: str, flight: _InFlight) -> None:
+        self._flying[key] = flight
+        with self._reached():
+            flight.future.add_done_callback(lambda _: self._ended.put(key))
+
+    def _threads(self) -> int:
+        if self._client.status != "running":
+            raise self._lost_scheduler("the connection is closed")
+        with self._reached():
+            return sum(self._client.nthreads(callback_timeout=_ANSWER).values())
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Tell of a scheduler that goes in the middle of a request as of one that is gone between two."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, TimeoutError):
+                raise self._lost_scheduler(f"it did not answer within {_ANSWER:.0f} s") from error
+            if isinstance(error, (OSError, CancelledError)) or self._client.status != "running":
+                raise self._lost_scheduler(f"{type(error).__name__} while it was asked") from error
+            raise
+
+    def _lost_scheduler(self, why: str) -> ScheduleError:
+        return ScheduleError(f"the scheduler was lost after {self._steps} of {self._total} steps ({why})")
+
+    def _wait_for_workers(self, threads: int) -> None:
+        """Wait for workers that come later, as those of a queue do, but visibly and not for ever."""
+        now = time.monotonic()
+        if threads:
+            self._seen_worker = now
+        waited = now - self._seen_worker
+        if waited > self._patience:
+            raise ScheduleError(
+                f"the scheduler has had no worker for {waited:.0f} s, after {self._steps} of {self._total} steps: "
+                "start workers that reach it, or allow a longer wait (worker_wait, --worker-wait)"
+            )
+        if self._progress is not None and (waited > _NOTICE or (self._said_waiting and threads)):
+            self._said_waiting = not threads
+            self._progress("seconds without a worker", int(waited), int(self._patience))
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()
@@ -119,12 +163,23 @@ class _Run:
         if flight.future.status != "finished":
             self._lost(flight)
             return
-        outcome = flight.future.result()
+        outcome = self._fetched(flight)
+        if outcome is None:
+            self._follow(key, flight)
+            return
         if "error" in outcome:
             self._failed(flight, outcome["error"], outcome["message"], again=outcome["again"])
             return
         self._advance(flight.task)
         self._done(flight.task, outcome["value"])
+
+    def _fetched(self, flight: _InFlight) -> dict[str, Any] | None:
+        """Return an outcome; None where it did not come, as when it was lost with its worker and must be made again."""
+        with self._reached():
+            try:
+                return dict(flight.future.result(timeout=_ANSWER))
+            except TimeoutError:
+                return None
 
     def _lost(self, flight: _InFlight) -> None:
         if flight.future.status == "error":

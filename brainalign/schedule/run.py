@@ -64,11 +64,11 @@ def run_tasks(
             raise InputError("a time limit for tasks needs a worker process; give scheduler='local:1' or more")
         return _run_here(work, tasks, done, progress, keep_going=keep_going)
     from brainalign.schedule.cluster import run_on_cluster
-    from brainalign.schedule.spec import connected
+    from brainalign.schedule.spec import connected, patience
 
     limits = limits or Limits()
     with connected(scheduler, limits) as client:
-        return run_on_cluster(work, tasks, done, client, limits, progress)
+        return run_on_cluster(work, tasks, done, client, limits, progress, patience(scheduler, limits))
 
 
 def _run_here(

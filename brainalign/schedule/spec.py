@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import queue
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from brainalign.errors import InputError, MissingDependencyError, ScheduleError,
 from brainalign.freed_memory import keep_freed_memory
 from brainalign.schedule.tasks import Limits
 
-__all__ = ["ClusterSpec", "connected", "job_script", "read_spec"]
+__all__ = ["ClusterSpec", "connected", "job_script", "patience", "read_spec"]
 
 QUEUES = {
     "slurm": "SLURMCluster",
@@ -30,6 +31,9 @@ QUEUES = {
     "htcondor": "HTCondorCluster",
 }
 _CONNECT_SECONDS = 30
+_LOGGERS = ("distributed", "distributed.client")  # Dask gives the second a level of its own
+_WORKER_SECONDS = 300.0
+_QUEUE_SECONDS = 7 * 86400.0  # queues start jobs when they like
 
 
 @dataclass(frozen=True)
@@ -128,10 +132,7 @@ def connected(scheduler: Any, limits: Limits) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         if spec.kind == "address":
-            try:
-                client = distributed.Client(spec.address, timeout=_CONNECT_SECONDS)
-            except (OSError, ValueError) as error:
-                raise ScheduleError(f"no scheduler answers at {spec.address}: {error}") from error
+            client = _client_of(distributed, spec.address)
         else:
             cluster = stack.enter_context(_local(spec, limits) if spec.kind == "local" else _queue(spec))
             if spec.kind != "local":
@@ -141,6 +142,42 @@ def connected(scheduler: Any, limits: Limits) -> Iterator[Any]:
         if spec.kind != "address":  # workers of our own
             client.register_plugin(_memory_keeper())
         yield client
+
+
+def _client_of(distributed: Any, address: str) -> Any:
+    """Connect within a time: Dask waits without end for the first words behind a port that is open."""
+    outcome: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def connect() -> None:
+        try:
+            outcome.put(distributed.Client(address, timeout=_CONNECT_SECONDS))
+        except Exception as error:
+            outcome.put(error)
+
+    threading.Thread(target=connect, name="brainalign-connect", daemon=True).start()
+    try:
+        found = outcome.get(timeout=1.5 * _CONNECT_SECONDS)
+    except queue.Empty:
+        said = f"the port is open, and nothing was said within {1.5 * _CONNECT_SECONDS:.0f} s"
+        raise ScheduleError(f"no scheduler answers at {address}: {said}") from None
+    if isinstance(found, (OSError, ValueError)):
+        raise ScheduleError(f"no scheduler answers at {address}: {found}") from found
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def patience(scheduler: Any, limits: Limits) -> float:
+    """Return how many seconds a run waits without any worker before it gives up.
+
+    >>> patience("tcp://10.0.0.1:8786", Limits())
+    300.0
+    """
+    if limits.wait is not None:
+        return limits.wait
+    if isinstance(scheduler, (str, Path)):
+        scheduler = read_spec(scheduler)
+    return _QUEUE_SECONDS if isinstance(scheduler, ClusterSpec) and scheduler.kind in QUEUES else _WORKER_SECONDS
 
 
 def _memory_keeper() -> Any:
@@ -192,14 +229,16 @@ def _interrupts_kept() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave what Dask says of dying workers to the summary of failures."""
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """Leave what Dask says of dying workers and schedulers to the errors of the run."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _needed(package: str) -> Any:

@@ -66,13 +66,19 @@ class Limits:
         A task that runs longer is stopped with its worker process.
     memory : int, optional
         Bytes a local worker process may hold; it is ended and its task tried elsewhere when it takes more.
+    wait : float, optional
+        Seconds that a run waits without any worker, at its start or after all were lost, before it gives up. If not
+        given: 300, and a week for a queueing system, which starts jobs when it likes.
     """
 
     retries: int = 2
     seconds: float | None = None
     memory: int | None = None
+    wait: float | None = None
 
     def __post_init__(self) -> None:
+        if self.wait is not None and not self.wait >= 0:
+            raise InputError(f"wait is 0 seconds or more; given {self.wait}")
         if self.retries < 0 or (self.seconds is not None and not self.seconds > 0):
             raise InputError(f"retries is 0 or more and seconds positive; given {self.retries}, {self.seconds}")
 

@@ -86,11 +86,11 @@ def embed_rows(folder: str) -> None:
             writer.commit()
 
 
-def score_toy(folder: str, results: str, scheduler: str | None = None) -> None:
+def score_toy(folder: str, results: str, scheduler: str | None = None, **how: Any) -> None:
     """Score both models, each subject in a block of its own, as large data are."""
     units_of_work.TARGETS_PER_STIMULUS = 0.1  # type: ignore[assignment]
     store = open_store(str(Path(folder) / "store"))
-    score(list(MODELS), BENCHMARK, store, metrics=METRICS, results=results, scheduler=scheduler)
+    score(list(MODELS), BENCHMARK, store, metrics=METRICS, results=results, scheduler=scheduler, **how)
 
 
 def build(results: str, out: str) -> None:

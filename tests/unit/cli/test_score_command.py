@@ -70,6 +70,20 @@ def test_failures_end_with_the_command_that_goes_on(place: Path, monkeypatch: py
     assert "go on with: brainalign score 'a b' --store=s3://lab/x" in result.stderr
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_scheduler_that_is_gone_ends_with_the_command_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("brainalign.schedule.spec._CONNECT_SECONDS", 1)
+    monkeypatch.setattr(sys, "argv", ["brainalign", "score", "a", "--store=s3://key:secret@lab/x"])
+    result = _run(place, MODEL, "--cluster", "tcp://127.0.0.1:9", "--worker-wait", "5")
+    assert result.exit_code == 1
+    assert "no scheduler answers at tcp://127.0.0.1:9" in result.stderr
+    assert "the same call computes only the rest" in result.stderr
+    assert "go on with: brainalign score a --store=s3://lab/x" in result.stderr
+
+
 def test_lines_in_a_log_are_few_and_end_with_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     with bars() as report:
         for done in range(1, 1001):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from brainalign.errors import InputError, MissingDependencyError, ScheduleError, ShapeError
-from brainalign.schedule import Limits, Task, job_script, read_spec, run_tasks
-from brainalign.schedule.spec import connected
+from brainalign.schedule import ClusterSpec, Limits, Task, job_script, read_spec, run_tasks
+from brainalign.schedule.cluster import run_on_cluster
+from brainalign.schedule.spec import connected, patience
 from brainalign.testing.tasks import square
 
 
@@ -74,6 +78,95 @@ def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brainalign.schedule.spec._CONNECT_SECONDS", 1)
     with pytest.raises(ScheduleError, match="no scheduler answers at tcp"):
         collected(tasks_of(("", 2, "")), scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_port_behind_which_nobody_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("brainalign.schedule.spec._CONNECT_SECONDS", 0.5)
+    said = pytest.raises(ScheduleError, match="the port is open, and nothing was said")
+    with socket.create_server(("127.0.0.1", 0)) as server, said:
+        collected(tasks_of(("", 2, "")), scheduler=f"tcp://127.0.0.1:{server.getsockname()[1]}")
+
+
+class Stub:
+    """A client and its one future: what their calls raise or return, one after the other."""
+
+    def __init__(self, threads: list[Any], results: list[Any] | None = None, status: str = "running") -> None:
+        self.status, self._threads = status, threads
+        self._future = SimpleNamespace(
+            status="finished", add_done_callback=lambda call: call(None), result=self._result
+        )
+        self._results = results or []
+
+    def nthreads(self, callback_timeout: float) -> dict[str, int]:
+        assert callback_timeout > 0
+        found = _next(self._threads)
+        return {"worker": found} if found else {}
+
+    def subscribe_topic(self, topic: str, handler: Any) -> None:
+        pass
+
+    def submit(self, *arguments: Any, **how: Any) -> Any:
+        return self._future
+
+    def _result(self, timeout: float) -> Any:
+        assert timeout > 0
+        return _next(self._results)
+
+
+def _next(values: list[Any]) -> Any:
+    """Take the next value, the last one again and again; raise it where it is an error."""
+    found = values.pop(0) if len(values) > 1 else values[0]
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def stubbed(stub: Stub, patience: float = 300.0, progress: Any = None) -> dict[str, int]:
+    outcomes: dict[str, int] = {}
+    tasks = tasks_of(("", 2, ""))
+    failures = run_on_cluster(
+        square, tasks, lambda t, value: outcomes.update({t.label: value}), stub, Limits(), progress, patience
+    )
+    assert failures == []
+    return outcomes
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ConnectionResetError("by peer"), "ConnectionResetError while it was asked"),
+        (TimeoutError(), "it did not answer within 60 s"),
+        (CancelledError(), "CancelledError while it was asked"),
+    ],
+)
+def test_a_scheduler_that_goes_while_it_is_asked_is_said_to_be_lost(error: Exception, said: str) -> None:
+    for stub in (Stub([error]), Stub([1, error], [TimeoutError()])):
+        with pytest.raises(ScheduleError, match=f"the scheduler was lost after 0 of 1 steps .{said}") as caught:
+            stubbed(stub)
+        assert caught.value.__cause__ is error
+    with pytest.raises(ScheduleError, match="the connection is closed"):
+        stubbed(Stub([1], status="connecting"))
+
+
+def test_an_outcome_that_is_lost_with_its_worker_is_waited_for() -> None:
+    assert stubbed(Stub([1], [TimeoutError(), {"value": 4}])) == {"task 0": 4}
+    with pytest.raises(ScheduleError, match="no worker"):
+        stubbed(Stub([1, 0], [TimeoutError()]), patience=0.1)
+    with pytest.raises(ScheduleError, match=r"lost after 0 of 1 steps .CancelledError while"):
+        stubbed(Stub([1], [CancelledError()]))
+
+
+def test_a_run_without_workers_says_that_it_waits_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brainalign.schedule.cluster._NOTICE", 0.2)
+    seen: list[tuple[str, int, int]] = []
+    with pytest.raises(ScheduleError, match=r"no worker for \d+ s, after 0 of 1 steps.*--worker-wait"):
+        stubbed(Stub([0]), patience=1.2, progress=lambda *said: seen.append(said))
+    assert seen[0] == ("seconds without a worker", 0, 1) and seen[-1][1] == 1
+    assert (patience("tcp://a:1", Limits()), patience("tcp://a:1", Limits(wait=7.0))) == (300.0, 7.0)
+    assert patience(ClusterSpec("slurm"), Limits()) > 86400
+    with pytest.raises(InputError, match="wait is 0 seconds or more"):
+        Limits(wait=-1.0)
 
 
 def test_a_cluster_survives_what_clusters_do(client: Any, tmp_path: Path) -> None:
