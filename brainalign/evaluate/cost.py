@@ -11,7 +11,7 @@ from brainalign.metrics import get_metric
 from brainalign.stats.form_grids import GridForm
 from brainalign.stats.forms import CrossedForm
 
-__all__ = ["Cost", "Sizes", "family_of", "operations", "sizes_of", "unit_cost"]
+__all__ = ["Cost", "Sizes", "family_of", "operations", "sizes_of", "subject_operations", "unit_cost"]
 
 PROCESS = 450 << 20
 """Bytes of a process that has imported what scoring needs and computed nothing."""
@@ -20,8 +20,14 @@ _CHUNK = 1024  # rows and columns of a chunk in the store
 _DECOMPOSITION = 12  # n³ operations of a symmetric eigendecomposition with vectors
 _HALVES = 4  # means over half of the repeats that measures without a ceiling are extrapolated from
 _ALPHAS = 19
-_WORD = 700  # operations that take as long as finding ten neighbours of a stimulus in 64 subsets at once
-_GATHERED = 50  # operations that take as long as gathering half a number in another order
+# floating-point operations of a matrix product that take as long as …
+_SORTED = 200  # a comparison of a sort
+_WORD = 60_000  # finding ten neighbours of a stimulus in 64 subsets of the stimuli at once
+_MET = 10_000  # meeting ten neighbours of a stimulus in 64 orders of the stimuli at once
+_GATHERED = 120  # gathering half a number in another order
+_LEFT_OUT = 1500  # what all left-out blocks take of a number of two matrices
+_ANALYSED = 2500  # what the variance within and between stimuli takes of a response
+_SPLITS = 8  # halvings of the repeats behind the ceiling of a smooth measure
 
 
 @dataclass(frozen=True)
@@ -74,36 +80,50 @@ def sizes_of(unit: Unit) -> Sizes:
 
 
 def operations(family: str, s: Sizes) -> float:
-    """Count the leading operations of a family.
+    """Count the leading operations of a family on subjects that an embedding before has been scored on.
 
     Encoding: one decomposition for each layer and fold, then each target is fitted once and once for every
-    permutation. Smooth measures: one Gram or distance matrix for each layer and region, then passes over n² numbers
-    for each permutation and block; CKA and RSA permute layers and regions, and all pairs of them meet in products.
-    Measures that are not smooth: the same on half-samples, of which neighbour lists need their leading entries only.
+    permutation. Smooth measures: a Gram or distance matrix for each layer, then passes over n² numbers; CKA and RSA
+    permute layers and regions, and all pairs of them meet in products. Measures of neighbours: lists are looked
+    through for 64 half-samples at once. Other measures that are not smooth: all of it on every half-sample.
     """
     if family == "encoding":
-        return _encoding(s, s.encoding_permutations)
+        return _encoding(s)
     metric = get_metric(family)
     if metric.fits:
-        return _encoding(s, s.encoding_permutations) * 2
+        return _encoding(s) * 2
     square = float(s.n) ** 2
-    prepare = 2 * square * (sum(s.widths) + s.neuroids)
     layers = len(s.widths)
-    if metric.form is not None and not metric.form.smooth:
-        lists = layers + (1 + _HALVES) * s.rois
-        ordered = square * math.log2(max(s.n, 2))
-        resampled = s.half_samples * ordered / 2
-        if isinstance(metric.form, GridForm):
-            words = math.ceil(s.half_samples / 64) + math.ceil(s.blocks / 64)
-            resampled = ordered + (1 + layers) * _WORD * words * s.n
-        return prepare + lists * resampled + 20.0 * layers * s.rois * s.permutations * s.n
-    passes = float(layers * s.rois * (s.permutations + s.blocks))
-    if isinstance(metric.form, CrossedForm):
-        passes += _GATHERED * math.sqrt(s.permutations) * (layers + s.rois)
-    return prepare + 1.5 * square * passes
+    pairs = float(layers * s.rois)
+    prepare = 2 * square * sum(s.widths)
+    if metric.form is None or metric.form.smooth:
+        passes = pairs * (s.permutations * _GATHERED + _LEFT_OUT)
+        if isinstance(metric.form, CrossedForm):
+            passes = pairs * (s.permutations + _LEFT_OUT) + _GATHERED * math.sqrt(s.permutations) * (layers + s.rois)
+        return prepare + 1.5 * square * passes
+    sort = _SORTED * square * math.log2(max(s.n, 2))
+    lists = (1 + _HALVES) * s.rois
+    if isinstance(metric.form, GridForm):
+        words = math.ceil(s.half_samples / 64) + math.ceil(s.blocks / 64)
+        looked = float(layers + lists + layers * lists) * _WORD * words
+        return prepare + layers * sort + s.n * (looked + pairs * _MET * math.sqrt(s.permutations))
+    resampled = (layers + lists) * s.half_samples * sort / 2
+    return prepare + layers * sort + resampled + pairs * s.permutations * _GATHERED * square
 
 
-def _encoding(s: Sizes, permutations: int) -> float:
+def subject_operations(family: str, s: Sizes) -> float:
+    """Count what a family takes of subjects once, for all embeddings: targets prepared, ceilings."""
+    square = float(s.n) ** 2
+    metric = None if family == "encoding" else get_metric(family)
+    if metric is None or metric.fits:
+        return float(_ANALYSED * s.n * s.neuroids)
+    if metric.form is None or metric.form.smooth:
+        return square * (2 * (2 * _SPLITS + 1) * s.neuroids + 1.5 * s.rois * _SPLITS * _LEFT_OUT)
+    sort = _SORTED * square * math.log2(max(s.n, 2))
+    return (1 + _HALVES) * (2 * square * s.neuroids + s.rois * sort)
+
+
+def _encoding(s: Sizes) -> float:
     test = s.n / s.folds
     train = s.n - test
     total = 0.0
@@ -111,22 +131,29 @@ def _encoding(s: Sizes, permutations: int) -> float:
         rank = min(train, width)
         decomposition = 2 * train * width * rank + _DECOMPOSITION * rank**3
         target = 2 * rank * (train + test + _ALPHAS)
-        total += s.folds * (decomposition + (permutations + 1) * s.neuroids * target)
+        total += s.folds * (decomposition + (s.encoding_permutations + 1) * s.neuroids * target)
     return total
 
 
-def unit_cost(unit: Unit) -> Cost:
-    """Return what a unit takes in a process that has read nothing yet."""
+def unit_cost(unit: Unit, *, read: bool = True, prepared: bool = False) -> Cost:
+    """Return what a unit takes in a process.
+
+    ``read``: its subjects have to be read; ``prepared``: this family has been scored on them before.
+    """
     s = sizes_of(unit)
     responses = sum(subject.n_presentations * subject.n_neuroids for subject in unit.subjects)
     features = s.n * sum(s.widths)
-    requests = 3 * (len(unit.subjects) + 1)
-    requests += sum(_chunks(subject.n_presentations, subject.n_neuroids) for subject in unit.subjects)
-    requests += sum(_chunks(s.n, width) for width in s.widths)
-    bytes_read = 4 * responses + unit.embedding.itemsize * features
+    requests = 3 + sum(_chunks(s.n, width) for width in s.widths)
+    bytes_read = unit.embedding.itemsize * features
+    if read:
+        requests += 3 * len(unit.subjects)
+        requests += sum(_chunks(subject.n_presentations, subject.n_neuroids) for subject in unit.subjects)
+        bytes_read += 4 * responses
     held = 8 * (responses + 2 * s.n * s.neuroids) + 8 * s.n * max(s.widths)
     memory = PROCESS + held + _working(family_of(unit), s)
-    return Cost(operations(family_of(unit), s), bytes_read, requests, int(memory))
+    family = family_of(unit)
+    counted = operations(family, s) + (0.0 if prepared else subject_operations(family, s))
+    return Cost(counted, bytes_read, requests, int(memory))
 
 
 def _chunks(rows: int, columns: int) -> int:

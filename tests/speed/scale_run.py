@@ -11,9 +11,11 @@ estimate against the time of a run in this process.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -101,31 +103,73 @@ def planned(store: Store, benchmark: Benchmark, folder: Path, given: Any) -> Non
 
 
 def full(store: Store, benchmark: Benchmark, folder: Path, given: Any) -> None:
-    """Plan, run, leaderboard; the largest memory of this process and its workers together, looked at every second."""
-    import threading
-
-    plan = plan_score("net-*", benchmark, store, results=folder / "results")
+    """Plan, run, leaderboard. A run that was stopped goes on; what each sitting took stands in ``sittings.json``."""
+    results, log = folder / "results", folder / "sittings.json"
+    plan = plan_score("net-*", benchmark, store, results=results)
     guess = estimate(plan.units)
     workers = int(given.cluster.split(":")[1]) if given.cluster.startswith("local:") else 1
+    read = sum(cost.bytes_read for cost in plan.costs())
     print(f"{len(plan.units)} tasks, estimated {guess.total / workers:.0f} s on {workers} workers: {guess.seconds}")
-    print(f"bytes read, by the plan: {sum(cost.bytes_read for cost in plan.costs())}")
-    peak, over = 0, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not over.wait(1.0):
-            family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-            peak = max(peak, sum(p.memory_info().rss for p in family if p.is_running()))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    print(f"bytes read, by the plan: {read}", flush=True)
+    sittings = json.loads(log.read_text()) if log.exists() else []
+    planned = {"tasks": len(plan.units), "estimated": guess.total / workers, "seconds_by_family": guess.seconds}
+    with _Watched({**planned, "bytes_read_by_plan": read}, sittings, log):
+        score("net-*", benchmark, store, results=results, scheduler=given.cluster)
     started = time.perf_counter()
-    score("net-*", benchmark, store, results=folder / "results", scheduler=given.cluster)
-    scored = time.perf_counter() - started
-    build_leaderboard(folder / "results", folder / "board")
-    over.set()
-    print(f"scored in {scored:.0f} s, estimate over time {guess.total / workers / scored:.2f}")
-    print(f"leaderboard after {time.perf_counter() - started:.0f} s, peak memory {peak / 2**30:.2f} GiB")
+    build_leaderboard(results, folder / "board")
+    print(f"leaderboard in {time.perf_counter() - started:.1f} s")
+    seconds, read = (sum(sitting[name] for sitting in sittings) for name in ("seconds", "bytes_read"))
+    first, peak = sittings[0], max(sitting["peak"] for sitting in sittings)
+    print(
+        f"scored in {seconds:.0f} s in {len(sittings)} sittings; estimate over time {first['estimated'] / seconds:.2f}"
+    )
+    print(f"peak memory {peak / 2**30:.2f} GiB; bytes read {read}, by the plan {first['bytes_read_by_plan']}")
+
+
+class _Watched:
+    """Seconds, memory and reading of this process and its workers, looked at every second and written down."""
+
+    def __init__(self, planned: dict[str, Any], sittings: list[dict[str, Any]], log: Path) -> None:
+        self._sitting: dict[str, Any] = {
+            **planned,
+            "seconds": 0.0,
+            "peak": 0,
+            "bytes_read": 0,
+            "processor_seconds": 0.0,
+        }
+        sittings.append(self._sitting)
+        self._sittings, self._log, self._over = sittings, log, threading.Event()
+        self._read: dict[int, int] = {}
+        self._used: dict[int, float] = {}
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+        self._before = psutil.Process().io_counters().read_chars
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(1.0):
+            self._look()
+            kept = self._log.with_suffix(".tmp")
+            kept.write_text(json.dumps(self._sittings, indent=1))
+            kept.replace(self._log)
+
+    def _look(self) -> None:
+        held = 0
+        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                held += process.memory_info().rss
+                self._read[process.pid] = process.io_counters().read_chars
+                self._used[process.pid] = sum(process.cpu_times()[:2])
+        self._sitting["seconds"] = time.perf_counter() - self._started
+        self._sitting["peak"] = max(self._sitting["peak"], held)
+        self._sitting["bytes_read"] = sum(self._read.values()) - self._before
+        self._sitting["processor_seconds"] = sum(self._used.values())
 
 
 if __name__ == "__main__":
