@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -25,6 +26,7 @@ __all__ = ["Disk", "Files", "Remote", "open_files", "store_errors", "without_sec
 # servers on which "write unless there" is one operation
 _CONDITIONAL = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
 _SYNCS = 16
+_QUERY = re.compile(r"\?[^\s'\"]+")  # of a URL: it may hold a token
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -182,9 +184,19 @@ class Remote:
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root
 
+    def _call(self, operation: str, *arguments: Any, **options: Any) -> Any:
+        """Call an operation of the file system; what its client raises in words of its own is an OSError."""
+        try:
+            return getattr(self._fs, operation)(*arguments, **options)
+        except Exception as error:
+            if isinstance(error, OSError) or type(error).__module__ == "builtins":
+                raise
+            said = _QUERY.sub("", f"{type(error).__name__}: {error}")
+            raise OSError(errno.EIO, said) from error
+
     def read(self, path: str) -> bytes:
         try:
-            return bytes(self._fs.cat_file(self._full(path)))
+            return bytes(self._call("cat_file", self._full(path)))
         except (IsADirectoryError, NotADirectoryError):
             raise FileNotFoundError(path) from None
 
@@ -194,10 +206,10 @@ class Remote:
     def _put(self, path: str, data: bytes, **mode: str) -> None:
         full = self._full(path)
         try:
-            self._fs.pipe_file(full, data, **mode)
+            self._call("pipe_file", full, data, **mode)
         except FileNotFoundError:  # file systems with real folders
-            self._fs.makedirs(full.rsplit("/", 1)[0], exist_ok=True)
-            self._fs.pipe_file(full, data, **mode)
+            self._call("makedirs", full.rsplit("/", 1)[0], exist_ok=True)
+            self._call("pipe_file", full, data, **mode)
 
     def publish(self, path: str, data: bytes, *, create: bool) -> None:
         if not create:
@@ -219,7 +231,7 @@ class Remote:
                 raise FileExistsError(f"{lock}: another writer publishes now")
         self._put(lock, json.dumps({"owner": token, "time": time.time()}).encode())
         try:
-            if json.loads(self.read(lock)).get("owner") != token or self._fs.exists(self._full(path)):
+            if json.loads(self.read(lock)).get("owner") != token or self._call("exists", self._full(path)):
                 raise FileExistsError(path)
             self._put(path, data)
         finally:
@@ -228,7 +240,7 @@ class Remote:
     def names(self, path: str) -> list[str]:
         self._fs.invalidate_cache()
         try:
-            found = self._fs.ls(self._full(path), detail=False)
+            found = self._call("ls", self._full(path), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted({n for n in (str(p).rstrip("/").rsplit("/", 1)[-1] for p in found) if n})
@@ -236,14 +248,14 @@ class Remote:
     def walk(self, path: str) -> dict[str, int]:
         self._fs.invalidate_cache()
         full = self._full(path)
-        found = self._fs.find(full, detail=True)
+        found = self._call("find", full, detail=True)
         prefix = len(self._fs._strip_protocol(full).rstrip("/")) + 1
         return {str(name)[prefix:]: int(info.get("size") or 0) for name, info in found.items()}
 
     def remove(self, path: str) -> None:
         self._fs.invalidate_cache()
         with contextlib.suppress(FileNotFoundError):
-            self._fs.rm(self._full(path), recursive=True)
+            self._call("rm", self._full(path), recursive=True)
 
     def settle(self, path: str) -> None:
         """Nothing to do: a finished PUT is durable."""

@@ -20,13 +20,14 @@ SECRET = "not-to-be-shown"
 class Trouble:
     """How often the server refuses a request, loses an answer after having done what it was asked, and how slow it is.
 
-    ``refused`` and ``lost`` are counted.
+    ``refused`` and ``lost`` are counted. While ``away`` every request is refused, as where the network is gone.
     """
 
     refuse: float = 0.0
     lose: float = 0.0
     seconds: float = 0.0
     seed: int = 0
+    away: bool = False
     requests: int = 0
     refused: int = 0
     lost: int = 0
@@ -42,7 +43,7 @@ class Trouble:
             with self._lock:
                 self.requests += 1
                 luck, wait = self._draw.random(), self._draw.expovariate(1 / self.seconds) if self.seconds else 0.0
-                refused, lost = luck < self.refuse, self.refuse <= luck < self.refuse + self.lose
+                refused, lost = self.away or luck < self.refuse, self.refuse <= luck < self.refuse + self.lose
                 self.refused, self.lost = self.refused + refused, self.lost + lost
             time.sleep(min(wait, 1.0))
             if refused:
@@ -60,7 +61,7 @@ def _unavailable(environ: dict[str, Any], start: Callable[..., Any]) -> list[byt
     environ["wsgi.input"].read(length) if length else None
     body = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
     start("503 Slow Down", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
-    return [body]
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 @contextmanager

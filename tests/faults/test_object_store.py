@@ -23,7 +23,7 @@ pytestmark = [
 METRICS = ["cka.linear.debiased"]
 
 
-def _copied(source: Store, target: Store) -> None:
+def copied(source: Store, target: Store) -> None:
     """Put what a store holds into another."""
     table = source.stimuli("images")
     target.put_stimuli("images", table)
@@ -60,7 +60,7 @@ def test_a_bucket_in_trouble_gives_the_same_results(tmp_path: Path, size: float)
     try:
         with served(trouble) as (url, options):
             bucket = open_store(url, storage_options=options)
-            _copied(disk, bucket)
+            copied(disk, bucket)
             again = copy.deepcopy(bucket)  # by the same way as a worker gets it
             score(MODEL, faults.BENCHMARK, again, metrics=METRICS, results=tmp_path / "bucket")
             report = bucket.check(full=True)
@@ -88,7 +88,7 @@ def test_a_url_with_a_secret_leaves_it_nowhere(tmp_path: Path, capsys: pytest.Ca
     secret = "hunter2"
     disk = make_toy_store(tmp_path, n_stimuli=60)
     store = open_store(f"memory://user:{secret}@lab/{tmp_path.name}?token={secret}")
-    _copied(disk, store)
+    copied(disk, store)
     score(MODEL, faults.BENCHMARK, store, metrics=METRICS, results=tmp_path / "results")
     build_leaderboard(tmp_path / "results", tmp_path / "board")
     files = [p for part in ("results", "board") for p in (tmp_path / part).rglob("*") if p.is_file()]

@@ -58,6 +58,33 @@ def test_a_disk_without_links_still_creates_once(tmp_path: Path, monkeypatch: py
     assert files.names("") == ["p"]
 
 
+class ClientError(Exception):
+    """What a client of a network file system raises, which is no OSError."""
+
+
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        ("cat_file", lambda files: files.read("p")),
+        ("pipe_file", lambda files: files.write("p", b"1")),
+        ("pipe_file", lambda files: files.publish("p", b"1", create=True)),
+        ("ls", lambda files: files.names("p")),
+        ("find", lambda files: files.walk("p")),
+        ("rm", lambda files: files.remove("p")),
+    ],
+)
+def test_what_a_client_raises_is_an_error_of_the_system_without_secrets(
+    operation: str, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise ClientError("https://lab.example/p?sig=hunter2 did not answer")
+
+    files = Remote("memory://away")
+    monkeypatch.setattr(files._fs, operation, away)
+    with pytest.raises(OSError, match="ClientError: https://lab.example/p did not answer"):
+        call(files)
+
+
 def test_a_server_without_conditional_writes_gets_a_lock_file(monkeypatch: pytest.MonkeyPatch) -> None:
     files = Remote("memory://locked")
     files._conditional = False
