@@ -41,6 +41,7 @@ class FoldSolver:
         mean = system.test_basis.mean(dim=0, keepdim=True)
         # the last row predicts the mean over the test rows, so that predictions come out centred
         self._predict = torch.cat([system.test_basis - mean, mean]).to(search.dtype)
+        self._mean = torch.full_like(self._to_basis[:1], 1 / len(system.basis))
         weights = 1 / (system.eigenvalues[:, None] + search.alphas)
         # the last column is that of targets that do not vary
         self._weights = torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1).to(search.dtype)
@@ -56,7 +57,7 @@ class FoldSolver:
         inner_r2 = torch.where(varies, 1 - least / torch.where(varies, null, 1.0), torch.nan)
         b *= self._weights.index_select(1, torch.where(varies, choice, len(errors)))
         predicted = self._predict @ b
-        shift = predicted[-1].double() + y_train.mean(dim=0, dtype=torch.float64)
+        shift = predicted[-1].double() + (self._mean @ y_train)[0].double()  # a product is ten times as fast as a mean
         r, r2 = column_scores(predicted[:-1], shift, y_test, scale)
         r = torch.where(varies, r, torch.nan)
         return SolvedBlock(r, r2, inner_r2, torch.where(varies, choice, -1), predicted[:-1], shift)
