@@ -161,7 +161,7 @@ class _Deletion:
 @dataclass(frozen=True)
 class _Fitted:
     """Targets of one alpha fitted in the fold: predictions ``p`` less their mean, responses ``y`` less the training
-    mean, dual coefficients, and the products of ``p`` and ``y`` with the hat matrix."""
+    mean, dual coefficients, the products of ``p`` and ``y`` with the hat matrix, and sums over the test rows."""
 
     p: torch.Tensor
     p_mean: torch.Tensor
@@ -169,6 +169,10 @@ class _Fitted:
     dual: torch.Tensor
     hat_p: torch.Tensor
     hat_y: torch.Tensor
+    sum_y: torch.Tensor
+    sum_pp: torch.Tensor
+    sum_py: torch.Tensor
+    sum_yy: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -213,11 +217,12 @@ class _BatchAtAlpha:
         """Return r and r2 (n_blocks, v) with each block left out."""
         trained, tested = self.batch.trained, self.batch.tested
         p, y = fitted.p, fitted.y
-        e = torch.cholesky_solve(trained.take(fitted.dual), self.factor)  # residuals of a block that is left out
+        # residuals of a block that is left out; zero where padded
+        e = torch.cholesky_solve(trained.take(fitted.dual), self.factor)
         shift = fitted.p_mean - torch.einsum("bs,bsv->bv", self.hat_mean, e)
-        pp = (p * p).sum(dim=0) - 2 * (e * trained.take(fitted.hat_p)).sum(dim=1)
+        pp = fitted.sum_pp - 2 * (e * fitted.hat_p[trained.position]).sum(dim=1)
         pp += (e * (self.hat_gram @ e)).sum(dim=1)
-        py = (p * y).sum(dim=0) - (e * trained.take(fitted.hat_y)).sum(dim=1)
+        py = fitted.sum_py - (e * fitted.hat_y[trained.position]).sum(dim=1)
         p_block = tested.take(p) - self.hat_tested @ e  # zero where padded, as is y_block
         y_block = tested.take(y)
         n_left = len(y) - tested.mask.sum(dim=1, keepdim=True)
@@ -225,8 +230,8 @@ class _BatchAtAlpha:
             n_left,
             -p_block.sum(dim=1),
             pp - (p_block * p_block).sum(dim=1),
-            y.sum(dim=0) - y_block.sum(dim=1),
-            (y * y).sum(dim=0) - (y_block * y_block).sum(dim=1),
+            fitted.sum_y - y_block.sum(dim=1),
+            fitted.sum_yy - (y_block * y_block).sum(dim=1),
             py - (p_block * y_block).sum(dim=1),
             shift,
         )
@@ -270,7 +275,8 @@ class _AtAlpha:
         dual = system.basis @ weights
         if not system.complete:
             dual += (y_train - mean - system.basis @ b) / self.alpha
-        return _Fitted(p, p_mean, y, dual, self.hat.T @ p, self.hat.T @ y)
+        sums = y.sum(dim=0), (p * p).sum(dim=0), (p * y).sum(dim=0), (y * y).sum(dim=0)
+        return _Fitted(p, p_mean, y, dual, self.hat.T @ p, self.hat.T @ y, *sums)
 
 
 def _cholesky(blocks: torch.Tensor, alpha: float, numbers: IndexArray) -> torch.Tensor:
