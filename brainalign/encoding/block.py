@@ -33,21 +33,30 @@ class SolvedBlock:
 
 
 class FoldSolver:
-    """Fits and scores blocks of targets in one fold, with an alpha for each target."""
+    """Fits and scores blocks of targets in one fold, with an alpha for each target.
 
-    def __init__(self, system: RidgeSystem, train: torch.Tensor, test: torch.Tensor, search: AlphaSearch) -> None:
-        self.system, self.train, self.test, self.search = system, train, test, search
+    ``whole`` says whether training and test rows are all rows.
+    """
+
+    def __init__(
+        self, system: RidgeSystem, train: torch.Tensor, test: torch.Tensor, search: AlphaSearch, *, whole: bool
+    ) -> None:
+        self.system, self.train, self.test, self.search, self._whole = system, train, test, search, whole
         self._to_basis = system.basis.to(search.dtype).T
         mean = system.test_basis.mean(dim=0, keepdim=True)
         # the last row predicts the mean over the test rows, so that predictions come out centred
         self._predict = torch.cat([system.test_basis - mean, mean]).to(search.dtype)
-        self._mean = torch.full_like(self._to_basis[:1], 1 / len(system.basis))
         weights = 1 / (system.eigenvalues[:, None] + search.alphas)
         # the last column is that of targets that do not vary
         self._weights = torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1).to(search.dtype)
 
-    def solve(self, y_train: torch.Tensor, y_test: torch.Tensor, scale: torch.Tensor) -> SolvedBlock:
-        """Solve and score targets (n_train, v) and (n_test, v); ``scale``: their sums of squares over all stimuli."""
+    def solve(
+        self, y_train: torch.Tensor, y_test: torch.Tensor, scale: torch.Tensor, total: torch.Tensor
+    ) -> SolvedBlock:
+        """Solve and score targets (n_train, v) and (n_test, v).
+
+        ``scale`` and ``total`` are their sums of squares and their sums over all stimuli, float64.
+        """
         b = self._to_basis @ y_train
         errors, null = self.search.errors(b, y_train)
         eps = torch.finfo(b.dtype).eps
@@ -57,8 +66,13 @@ class FoldSolver:
         inner_r2 = torch.where(varies, 1 - least / torch.where(varies, null, 1.0), torch.nan)
         b *= self._weights.index_select(1, torch.where(varies, choice, len(errors)))
         predicted = self._predict @ b
-        shift = predicted[-1].double() + (self._mean @ y_train)[0].double()  # a product is ten times as fast as a mean
-        r, r2 = column_scores(predicted[:-1], shift, y_test, scale)
+        observed = y_test.double()
+        if self._whole:  # the smaller sum is the faster one
+            mean = (total - observed.sum(dim=0)) / len(y_train)
+        else:
+            mean = y_train.mean(dim=0, dtype=torch.float64)
+        shift = predicted[-1].double() + mean
+        r, r2 = column_scores(predicted[:-1], shift, observed, scale)
         r = torch.where(varies, r, torch.nan)
         return SolvedBlock(r, r2, inner_r2, torch.where(varies, choice, -1), predicted[:-1], shift)
 
@@ -76,13 +90,14 @@ class Panel:
     mean: torch.Tensor
     unit: torch.Tensor
     scale: torch.Tensor
+    total: torch.Tensor
 
     @classmethod
     def of(cls, targets: torch.Tensor, start: int, stop: int, dtype: torch.dtype) -> Panel:
         """Centre the columns ``start`` … ``stop``, a few at a time: sums in float64 copy what they add."""
         n = len(targets)
         values = torch.empty(n, stop - start, dtype=dtype, device=targets.device)
-        mean, unit, scale = torch.empty(3, stop - start, dtype=torch.float64, device=targets.device)
+        mean, unit, scale, total = torch.empty(4, stop - start, dtype=torch.float64, device=targets.device)
         step = max(1, CHUNK_BYTES // (8 * n))
         for first in range(0, stop - start, step):
             at = slice(first, min(first + step, stop - start))
@@ -95,7 +110,8 @@ class Panel:
             part *= ((low < high) / size).to(dtype)  # a constant is then exactly zero
             mean[at], unit[at] = middle, size
             scale[at] = torch.linalg.vector_norm(part, dim=0, dtype=torch.float64).square()
-        return cls(start, values, mean, unit, scale)
+            total[at] = part.sum(dim=0, dtype=torch.float64)  # not quite zero: the mean was rounded
+        return cls(start, values, mean, unit, scale, total)
 
     @property
     def width(self) -> int:

@@ -145,7 +145,7 @@ class EncodingPlan:
         held_out = np.zeros((n, v), dtype=to_numpy(targets[:0]).dtype) if predictions else None
         outputs = 5 * choice.nbytes + (0 if held_out is None else held_out.nbytes)
         for fold, solver, panel, columns in self._blocks(targets, outputs):
-            block = solver.solve(*panel.split(solver, columns), panel.scale[columns])
+            block = solver.solve(*panel.split(solver, columns), panel.scale[columns], panel.total[columns])
             at = (fold, slice(panel.start + columns.start, panel.start + columns.stop))
             _record(out, choice, at, block, self.alphas)
             low_end[fold] = low_end_matters(solver.system, self.alphas)
@@ -204,7 +204,8 @@ class EncodingPlan:
                 rows = slice(start, start + step)
                 part = torch.as_tensor(orders[rows], device=self.device)
                 y = panel.permuted(solver, columns, part)
-                block = solver.solve(*y, panel.scale[columns].repeat(len(part)))
+                sums = (sums_of[columns].repeat(len(part)) for sums_of in (panel.scale, panel.total))
+                block = solver.solve(*y, *sums)
                 for values, name in zip(out, quantities, strict=True):
                     scores = getattr(block, name).reshape(len(part), count)
                     if weights is None:
@@ -232,7 +233,8 @@ class EncodingPlan:
         groups = None if self._groups is None else self._groups[self.folds[fold][0]]
         system = self.system(fold)
         search = AlphaSearch(system, self._alphas, self.selection, dtype, groups=groups, seed=self.seed)
-        return FoldSolver(system, train, test, search)
+        whole = len(train) + len(test) == self.n_stimuli
+        return FoldSolver(system, train, test, search, whole=whole)
 
     def chunk_bytes(self, default: int, outputs: int) -> int:
         """Return what may be held for a while beside systems and results: ``default``, or what the limit leaves."""

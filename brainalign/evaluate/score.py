@@ -134,12 +134,12 @@ def score(
         raise ScheduleError(f"{error}\n{_rest(root)}") from error
     if failures:
         raise IncompleteRunError(_summary(failures, plan, root))
-    tables = [_table(waiting.outcome(assembly)) for assembly in known]
+    outcomes = [waiting.outcome(assembly) for assembly in known]
     several = len({assembly.embedding.name for assembly in known}) > 1
     files = [path for assembly in known if (path := waiting.paths.get(assembly.key)) is not None]
     reused = [a.label if several else a.metric.id for a in known if a.found is not None]
     findings = list(dict.fromkeys(finding for assembly in known for finding in assembly.findings))
-    return Results(pd.concat(tables, ignore_index=True), files, reused, findings)
+    return Results(_table(outcomes), files, reused, findings)
 
 
 def plan_score(
@@ -247,15 +247,15 @@ def _rest(root: Path | None) -> str:
     return f"what was finished is kept in {root}; the same call computes only the rest"
 
 
-def _table(result: Result) -> pd.DataFrame:
-    table = pd.DataFrame([dict(row) for row in result.rows])
-    front: dict[str, Any] = {
-        "model": result.embedding.model,
-        "revision": result.embedding.revision,
-        "benchmark": result.benchmark.id,
-        "metric": result.metric.id,
-        "simulated": result.simulated,
-    }
-    for i, (name, value) in enumerate(front.items()):
-        table.insert(i, name, value)
-    return table
+def _table(results: Sequence[Result]) -> pd.DataFrame:
+    rows = []
+    for result in results:
+        front = {
+            "model": result.embedding.model,
+            "revision": result.embedding.revision,
+            "benchmark": result.benchmark.id,
+            "metric": result.metric.id,
+            "simulated": result.simulated,
+        }
+        rows += [{**front, **dict(row)} for row in result.rows]
+    return pd.DataFrame(rows)

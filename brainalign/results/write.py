@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from brainalign.errors import ResultError, ResultFormatError
@@ -106,33 +106,34 @@ def write_result(root: str | Path, result: Result, blocks: pd.DataFrame, neuroid
     return path
 
 
-def _checked(table: pd.DataFrame, columns: tuple[str, ...], result: Result, name: str) -> pd.DataFrame:
+def _checked(table: pd.DataFrame, columns: tuple[str, ...], result: Result, name: str) -> pa.Table:
     missing = [c for c in columns if c not in table.columns]
     if missing:
         raise ResultFormatError(f"the table of {name} lacks the columns {missing}; it has {list(table.columns)}")
-    table = table[[*columns]].reset_index(drop=True)
-    numbers = table.select_dtypes("number")
-    infinite = [c for c in numbers.columns if np.isinf(numbers[c].to_numpy(dtype=float, na_value=np.nan)).any()]
-    if infinite:
-        column = infinite[0]
-        raise ResultFormatError(f"the table of {name} holds inf in {column!r}; undefined is NaN, written as null")
+    found = pa.Table.from_pandas(table[[*columns]], preserve_index=False)
+    for column in columns:
+        values = found[column]
+        if pa.types.is_floating(values.type) and pc.any(pc.is_inf(values)).as_py():
+            raise ResultFormatError(f"the table of {name} holds inf in {column!r}; undefined is NaN, written as null")
     keys = {row.key for row in result.rows}
-    found = table[["subject", "roi", "layer"]].drop_duplicates().itertuples(index=False, name=None)
-    strange = [key for key in found if tuple(map(str, key)) not in keys]
+    cells = found.select(["subject", "roi", "layer"]).group_by(["subject", "roi", "layer"], use_threads=False)
+    given = [tuple(cell.values()) for cell in cells.aggregate([]).to_pylist()]
+    strange = [key for key in given if tuple(map(str, key)) not in keys]
     if strange:
         raise ResultFormatError(f"the table of {name} has {len(strange)} cells without a row, first {strange[0]}")
-    return table
+    return found
 
 
-def parquet_bytes(table: pd.DataFrame) -> bytes:
+def parquet_bytes(table: pa.Table) -> bytes:
     """Return a table as Parquet; rows of ``selected`` come first, in a group that can be read without the others."""
+    groups = [table]
+    if len(table):
+        first = pc.equal(table["layer"], SELECTED)
+        groups = [group for group in (table.filter(first), table.filter(pc.invert(first))) if len(group)]
     sink = io.BytesIO()
-    whole = pa.Table.from_pandas(table, preserve_index=False)
-    first = (table["layer"] == SELECTED).to_numpy(dtype=bool)
-    with pq.ParquetWriter(sink, whole.schema, compression="zstd") as writer:
-        for rows in (first, ~first):
-            if rows.any() or not len(table):
-                writer.write_table(whole.filter(pa.array(rows)))
+    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+        for group in groups:
+            writer.write_table(group)
     return sink.getvalue()
 
 

@@ -3,6 +3,7 @@
 import io
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from brainalign.results.write import parquet_bytes
@@ -10,7 +11,7 @@ from brainalign.results.write import parquet_bytes
 
 def test_selected_rows_are_a_group_of_their_own() -> None:
     table = pd.DataFrame({"layer": ["a", "selected", "z", "selected"], "value": [0.1, 0.2, 0.3, 0.4]})
-    file = pq.ParquetFile(io.BytesIO(parquet_bytes(table)))
+    file = pq.ParquetFile(io.BytesIO(parquet_bytes(pa.Table.from_pandas(table))))
     assert file.metadata.num_row_groups == 2
     assert file.read_row_group(0).to_pydict() == {"layer": ["selected"] * 2, "value": [0.2, 0.4]}
     assert file.read_row_group(1).to_pydict() == {"layer": ["a", "z"], "value": [0.1, 0.3]}
@@ -18,5 +19,6 @@ def test_selected_rows_are_a_group_of_their_own() -> None:
 
 def test_tables_without_selected_rows_or_without_rows_are_written_whole() -> None:
     table = pd.DataFrame({"layer": ["a", "b"], "value": [0.1, float("nan")]})
-    pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(parquet_bytes(table))), table)
-    assert len(pd.read_parquet(io.BytesIO(parquet_bytes(table[:0])))) == 0
+    for rows in (table, table[:0]):
+        data = parquet_bytes(pa.Table.from_pandas(rows, preserve_index=False))
+        pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(data)), rows, check_dtype=len(rows) > 0)

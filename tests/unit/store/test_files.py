@@ -81,7 +81,7 @@ def test_what_a_client_raises_is_an_error_of_the_system_without_secrets(
 
     files = Remote("memory://away")
     monkeypatch.setattr(files._fs, operation, away)
-    with pytest.raises(OSError, match="ClientError: https://lab.example/p did not answer"):
+    with pytest.raises(OSError, match=r"ClientError: https://lab\.example/p did not answer"):
         call(files)
 
 
