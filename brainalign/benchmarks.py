@@ -18,6 +18,7 @@ __all__ = ["DEFAULT_METRICS", "Aggregation", "Benchmark", "default_benchmark", "
 
 DEFAULT_METRICS = ("encoding.ridge.r", "cka.linear.debiased", "rsa.correlation.rho-a", "mutual-knn.k10")
 RDM_METRICS = ("rsa.correlation.rho-a",)
+LEAST_PERMUTATIONS = 20
 
 
 class Aggregation(BaseModel):
@@ -54,7 +55,8 @@ class Benchmark(BaseModel):
         Largest number of stimulus blocks that the jackknife leaves out.
     n_permutations, encoding_permutations, half_samples : int
         Permutations of measures that fit nothing, permutations of those that do (encoding and what is made of it,
-        refitted for each), and half-samples for measures that are not smooth.
+        refitted for each: most of the time of encoding; 0 leaves their z and p out), and half-samples for measures that
+        are not smooth.
     metrics : tuple of metric ids
     aggregation : Aggregation
     seed : int
@@ -76,8 +78,8 @@ class Benchmark(BaseModel):
     selection_folds: int = Field(default=2, ge=2)
     groups: str | None = None
     blocks: int = Field(default=100, ge=10, le=100)
-    n_permutations: int = Field(default=1000, ge=20)
-    encoding_permutations: int = Field(default=200, ge=20)
+    n_permutations: int = Field(default=1000, ge=LEAST_PERMUTATIONS)
+    encoding_permutations: int = Field(default=200, ge=0)
     half_samples: int = Field(default=100, ge=20)
     metrics: tuple[str, ...] = DEFAULT_METRICS
     aggregation: Aggregation = Aggregation()
@@ -90,6 +92,13 @@ class Benchmark(BaseModel):
         for metric in value:
             if metric not in METRICS:
                 raise ValueError(f"metric {metric!r} is unknown.{near_names(metric, METRICS)}")
+        return value
+
+    @field_validator("encoding_permutations")
+    @classmethod
+    def _none_or_enough(cls, value: int) -> int:
+        if 0 < value < LEAST_PERMUTATIONS:
+            raise ValueError(f"{value} permutations say little: give {LEAST_PERMUTATIONS} or more, or 0 for no z and p")
         return value
 
     @property

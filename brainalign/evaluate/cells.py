@@ -20,7 +20,16 @@ from brainalign.stats.best import EQUAL
 from brainalign.stats.permutation import calibrated
 from brainalign.stats.spread import Spread as OverStimuli
 
-__all__ = ["SELECTED", "Cell", "block_table", "calibrate_or_reason", "interval_or_none", "ratio", "result_row"]
+__all__ = [
+    "SELECTED",
+    "Cell",
+    "block_table",
+    "calibrate_or_reason",
+    "interval_or_none",
+    "ratio",
+    "result_row",
+    "why_no_null",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -86,6 +95,13 @@ def calibrate_or_reason(
         return calibrated(value, null, moments=moments, at_least=EQUAL, lower=lower), ()
     except UndefinedError as error:
         return None, (f"z and p: {error}",)
+
+
+def why_no_null(n_permutations: int) -> str:
+    """Say why nothing was permuted, where the benchmark asks for so many permutations."""
+    if not n_permutations:
+        return "z and p: the benchmark asks for no permutations of measures that fit"
+    return "z and p: no two sources have the same number of stimuli, so none can be exchanged"
 
 
 def ratio(cell: Cell) -> tuple[float | None, FloatArray | None]:

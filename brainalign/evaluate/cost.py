@@ -26,6 +26,7 @@ _WORD = 60_000  # finding ten neighbours of a stimulus in 64 subsets of the stim
 _MET = 10_000  # meeting ten neighbours of a stimulus in 64 orders of the stimuli at once
 _GATHERED = 120  # gathering half a number in another order
 _LEFT_OUT = 1500  # what all left-out blocks take of a number of two matrices
+_LEFT_OUT_FITS = 8  # permutations of encoding that take as long as leaving all blocks out
 _ANALYSED = 2500  # what the variance within and between stimuli takes of a response
 _SPLITS = 8  # halvings of the repeats behind the ceiling of a smooth measure
 
@@ -83,9 +84,10 @@ def operations(family: str, s: Sizes) -> float:
     """Count the leading operations of a family on subjects that an embedding before has been scored on.
 
     Encoding: one decomposition for each layer and fold, then each target is fitted once and once for every
-    permutation. Smooth measures: a Gram or distance matrix for each layer, then passes over n² numbers; CKA and RSA
-    permute layers and regions, and all pairs of them meet in products. Measures of neighbours: lists are looked
-    through for 64 half-samples at once. Other measures that are not smooth: all of it on every half-sample.
+    permutation, and scored with each block left out. Smooth measures: a Gram or distance matrix for each layer, then
+    passes over n² numbers; CKA and RSA permute layers and regions, and all pairs of them meet in products. Measures of
+    neighbours: lists are looked through for 64 half-samples at once. Other measures that are not smooth: all of it on
+    every half-sample.
     """
     if family == "encoding":
         return _encoding(s)
@@ -131,7 +133,7 @@ def _encoding(s: Sizes) -> float:
         rank = min(train, width)
         decomposition = 2 * train * width * rank + _DECOMPOSITION * rank**3
         target = 2 * rank * (train + test + _ALPHAS)
-        total += s.folds * (decomposition + (s.encoding_permutations + 1) * s.neuroids * target)
+        total += s.folds * (decomposition + (s.encoding_permutations + 1 + _LEFT_OUT_FITS) * s.neuroids * target)
     return total
 
 

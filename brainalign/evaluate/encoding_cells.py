@@ -19,6 +19,7 @@ from brainalign.evaluate.cells import (
     interval_or_none,
     leaves_undefined,
     undefined_cell,
+    why_no_null,
 )
 from brainalign.evaluate.encoding_targets import EncodingTarget, stack_targets
 from brainalign.evaluate.panels import Panel
@@ -137,6 +138,8 @@ def _describe(panel: Panel, metric: Metric, subject: Subject, roi: str, layer: s
 
 
 def _permutations(panel: Panel) -> IndexArray | None:
+    if not panel.benchmark.encoding_permutations:
+        return None
     try:
         return panel.permutations(panel.benchmark.encoding_permutations)
     except UndefinedError:
@@ -240,6 +243,8 @@ def _cell(
         return undefined_cell(about, len(panel.blocks), error)
     sizes = [len(block) for block in panel.blocks]
     calibrated, reasons = calibrate_or_reason(value, null, None)
+    if null is None:
+        reasons = (why_no_null(panel.benchmark.encoding_permutations),)
     alone, together = left_out[: len(sizes)], left_out[len(sizes) :]
     pairs = panel.block_pairs
     interval = interval_or_none(value, alone, sizes, panel.n, panel.benchmark.level, pairs, together)

@@ -17,6 +17,7 @@ from brainalign.evaluate.cells import (
     interval_or_none,
     leaves_undefined,
     undefined_cell,
+    why_no_null,
 )
 from brainalign.evaluate.half_sampling import HalfSampling, Halves, Spread, left_out_of_all, mean_spread
 from brainalign.evaluate.panels import Panel
@@ -139,12 +140,18 @@ def _permutations(
     panel: Panel, metric: Metric, form: PairForm, rows: IndexArray | None = None
 ) -> CrossedPermutations | IndexArray | None:
     """Permutations of all stimuli or of some; as many as encoding has where a measure fits models for each."""
-    bench = panel.benchmark
+    count = _count(panel, metric)
     draw = panel.crossed_permutations if isinstance(form, CrossedForm) else panel.permutations
+    if not count:
+        return None
     try:
-        return draw(bench.encoding_permutations if metric.fits else bench.n_permutations, rows)
+        return draw(count, rows)
     except UndefinedError:
         return None
+
+
+def _count(panel: Panel, metric: Metric) -> int:
+    return panel.benchmark.encoding_permutations if metric.fits else panel.benchmark.n_permutations
 
 
 def _nulls(
@@ -198,7 +205,7 @@ def _layer_cells(
             value, None if nulls is None else nulls[i], moments, lower=not metric.higher_is_better
         )
         if nulls is None:
-            reasons = ("z and p: no two sources have the same number of stimuli, so none can be exchanged",)
+            reasons = (why_no_null(_count(panel, metric)),)
         interval = interval_or_none(value, left_out[i], sizes, panel.n, panel.benchmark.level)
         cell = Cell(
             **target.describe(panel, metric, name, panel.n),
@@ -274,6 +281,8 @@ def _selected_cell(panel: Panel, metric: Metric, names: list[str], target: _Targ
     known = [drawn for fold, c in by_fold if (drawn := fold.null[c]) is not None]
     drawn_mean = np.mean(known, axis=0) if len(known) == len(by_fold) else None
     null, reasons = calibrate_or_reason(value, drawn_mean, None, lower=not metric.higher_is_better)
+    if drawn_mean is None:
+        reasons = (why_no_null(_count(panel, metric)),)
     sizes = [len(block) for block in panel.blocks]
     n_part = round(float(np.mean([len(fold.rows) for fold in target.folds])))
     return Cell(
