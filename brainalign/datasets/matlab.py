@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from brainalign.datasets.rehearsal import rehearse
+from brainalign.datasets.rehearsal import rewrite_matlab
 from brainalign.errors import DatasetError
 
 __all__ = ["load_matlab"]
@@ -30,14 +31,20 @@ def load_matlab(path: Path, what: str = "a MATLAB file", **how: Any) -> dict[str
 
     Notes
     -----
-    SciPy's reader ends the process on some damaged files, so the file is read in another process first (0.3 s once,
-    then the time of reading).
+    SciPy's reader ends the process on some damaged files, so the file is read in another process, and what that has
+    written is read here: see `rewrite_matlab`. Objects and functions of MATLAB are left out.
     """
     import scipy.io
 
-    rehearse(path, "matlab")
+    if not path.is_file():
+        raise FileNotFoundError(path)
     try:
-        return dict(scipy.io.loadmat(path, **how))
+        with tempfile.TemporaryDirectory(prefix="brainalign-") as folder:
+            clean = Path(folder) / "clean.mat"
+            rewrite_matlab(path, clean, how.get("variable_names"))
+            return dict(scipy.io.loadmat(clean, **how))
+    except DatasetError:
+        raise
     except Exception as error:  # MatReadError, zlib.error, NotImplementedError (7.3), TypeError, MemoryError and more
         raise DatasetError(
             f"{path} is damaged, or not {what}: {error or type(error).__name__}. Fetch it again."
