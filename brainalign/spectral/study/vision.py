@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from brainalign.cifar_resnet import CifarResNet
-from brainalign.datasets.matlab import load_matlab
 from brainalign.errors import ChoiceError, DatasetError, MissingDependencyError, ModelError, near_names
 from brainalign.spectral.study.networks import Batches, Source
 from brainalign.spectral.study.tasks import Part, Task
@@ -161,10 +160,12 @@ def _digits(_folder: Path) -> _Images:
 
 
 def _digits69(folder: Path) -> _Images:
+    from scipy.io import loadmat
+
     file = folder / "digits69" / "digit69_28x28.mat"
     if not file.is_file():
         raise DatasetError(f"there is no {file}.")
-    found = load_matlab(file)
+    found = loadmat(file)
     try:
         images = np.concatenate([found["stimTrn"], found["stimTest"]]).reshape(-1, 28, 28)
         labels = np.concatenate([found["labelTrn"], found["labelTest"]]).ravel()
