@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from brainalign.evaluate.panels import HELD_LAYERS
+from brainalign.evaluate.prepared_targets import KEPT_BYTES
 from brainalign.evaluate.similarity_cells import GRAM_BUDGET
 from brainalign.evaluate.units import Unit
 from brainalign.metrics import get_metric
@@ -152,6 +154,7 @@ def unit_cost(unit: Unit, *, read: bool = True, prepared: bool = False) -> Cost:
         requests += sum(_chunks(subject.n_presentations, subject.n_neuroids) for subject in unit.subjects)
         bytes_read += 4 * responses
     held = 8 * (responses + 2 * s.n * s.neuroids) + 8 * s.n * max(s.widths)
+    held += min(HELD_LAYERS, unit.embedding.itemsize * features) + min(KEPT_BYTES, 24 * s.n**2 * s.rois)
     memory = PROCESS + held + _working(family_of(unit), s)
     family = family_of(unit)
     counted = operations(family, s) + (0.0 if prepared else subject_operations(family, s))

@@ -30,6 +30,8 @@ IndexArray = npt.NDArray[np.intp]
 
 BLOCK_PAIRS = 50
 MOST_FINDINGS = 1024
+HELD_LAYERS = 256 * 2**20
+"""Bytes of the layers of an embedding up to which they are read at once."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class HeldSubjects:
     Attributes
     ----------
     opened : dict
-        Datasets by subject, as stored and with repeats averaged; only averages that were read are in memory.
+        Datasets by subject, as stored and with repeats averaged; after the panel is read, only its averages are held.
     panels : list of Panel
         Of the last embedding, with the responses.
     findings : dict
@@ -154,9 +156,13 @@ def load_panels(
     held = HeldSubjects() if held is None else held
     chosen = dict.fromkeys(chosen_subjects(benchmark, store), benchmark.variant) if subjects is None else subjects
     groups: list[_Together] = []
+    opened: dict[str, Any] = {}
     for name, variant in chosen.items():
         responses, averaged = _opened(held, benchmark, store, name, variant)
-        embeddings = store.embeddings(embedding, stimuli=responses.attrs["stimulus_set"], revision=revision)
+        stimulus_set = responses.attrs["stimulus_set"]
+        if stimulus_set not in opened:
+            opened[stimulus_set] = _in_memory(store.embeddings(embedding, stimuli=stimulus_set, revision=revision))
+        embeddings = opened[stimulus_set]
         sha256 = str(embeddings.attrs["entry_sha256"])
         key = (sha256, str(responses.attrs["entry_sha256"]))
         joined = join(averaged, embeddings, id_base=key not in held.findings)
@@ -172,7 +178,7 @@ def load_panels(
     for group, panel in zip(groups, fits, strict=True):
         if panel is None:
             panel = _read_panel(group, benchmark, store)
-            _keep_averages(held, panel)
+            _keep_averages(held, panel, benchmark, store)
         panels.append(_joined_panel(group, panel))
     held.panels = panels
     return held.panels
@@ -186,21 +192,34 @@ def _together(groups: list[_Together], sha256: str, stimuli: npt.NDArray[Any]) -
     return groups[-1]
 
 
+def _in_memory(embeddings: Any) -> Any:
+    """Read layers at once where they are small: each join of a subject looks at them, and then the measures."""
+    return embeddings.load() if embeddings.nbytes <= HELD_LAYERS else embeddings
+
+
 def _opened(held: HeldSubjects, benchmark: Benchmark, store: Store, name: str, variant: str | None) -> tuple[Any, Any]:
+    """Return responses and their averages; read here, where presentations are to be averaged and held one by one."""
     if name not in held.opened:
         responses = store.responses(benchmark.dataset, name, variant=variant)
-        repeated = responses.attrs["kind"] == "responses" and "presentation" in responses["response"].dims
-        held.opened[name] = responses, average_repeats(responses) if repeated else responses
+        repeated = _repeated(responses)
+        held.opened[name] = responses, average_repeats(responses.load()) if repeated else responses
     return held.opened[name]
 
 
-def _keep_averages(held: HeldSubjects, panel: Panel) -> None:
-    """Let the joins of other embeddings look at the averages that were read, where these are all."""
+def _repeated(responses: Any) -> bool:
+    return responses.attrs["kind"] == "responses" and "presentation" in responses["response"].dims
+
+
+def _keep_averages(held: HeldSubjects, panel: Panel, benchmark: Benchmark, store: Store) -> None:
+    """Free what was read but the averages, where these are all: the joins of other embeddings look at them."""
     for subject in panel.subjects:
         responses, averaged = held.opened[subject.name]
+        if _repeated(responses):
+            responses = store.responses(benchmark.dataset, subject.name, variant=subject.variant)
+            averaged = average_repeats(responses)
         if subject.responses is not None and averaged["response"].shape == subject.responses.shape:
-            read = averaged["response"].copy(data=subject.responses)
-            held.opened[subject.name] = responses, averaged.assign(response=read)
+            averaged = averaged.assign(response=averaged["response"].copy(data=subject.responses))
+        held.opened[subject.name] = responses, averaged
 
 
 def _held_panel(held: HeldSubjects, group: _Together) -> Panel | None:

@@ -14,7 +14,9 @@ from brainalign.kept import Kept
 from brainalign.metrics import Metric
 from brainalign.stats import PairForm
 
-__all__ = ["PreparedTarget", "prepared_target"]
+__all__ = ["KEPT_BYTES", "PreparedTarget", "prepared_target"]
+
+KEPT_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class PreparedTarget:
     halves: Halves | None
 
 
-_KEPT: Kept[PreparedTarget] = Kept(512 * 2**20)
+_KEPT: Kept[PreparedTarget] = Kept(KEPT_BYTES)
 
 
 def prepared_target(panel: Panel, metric: Metric, subject: Subject, roi: str) -> PreparedTarget:

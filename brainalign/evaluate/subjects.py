@@ -90,7 +90,10 @@ def _repeats(responses: Any, stimuli: npt.NDArray[Any]) -> tuple[Repeats | None,
     rows = np.concatenate(
         [np.arange(everything.starts[i], everything.starts[i] + everything.counts[i]) for i in wanted]
     )
-    repeats = Repeats(everything.values[rows], stimuli, everything.counts[wanted])
+    values = everything.values
+    if len(rows) < len(values) or not np.array_equal(rows, np.arange(len(rows))):
+        values = values[rows]
+    repeats = Repeats(values, stimuli, everything.counts[wanted])
     count = float(1 / np.mean(1 / repeats.counts))
     if repeats.counts.max() < 2:
         return None, "every stimulus was shown once, so noise cannot be told from signal", count

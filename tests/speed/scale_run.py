@@ -163,7 +163,7 @@ class _Watched:
         held = 0
         for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                held += process.memory_info().rss
+                held += process.memory_full_info().pss  # libraries that processes share count once
                 self._read[process.pid] = process.io_counters().read_chars
                 self._used[process.pid] = sum(process.cpu_times()[:2])
         self._sitting["seconds"] = time.perf_counter() - self._started
