@@ -20,16 +20,7 @@ from brainalign.stats.best import EQUAL
 from brainalign.stats.permutation import calibrated
 from brainalign.stats.spread import Spread as OverStimuli
 
-__all__ = [
-    "SELECTED",
-    "Cell",
-    "block_table",
-    "calibrate_or_reason",
-    "interval_or_none",
-    "ratio",
-    "result_row",
-    "why_no_null",
-]
+__all__ = ["SELECTED", "Cell", "block_table", "calibrate_or_reason", "interval_or_none", "ratio", "result_row"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -86,22 +77,27 @@ def interval_or_none(
 
 
 def calibrate_or_reason(
-    value: float, null: FloatArray | None, moments: tuple[float, float] | None, *, lower: bool = False
+    value: float,
+    null: FloatArray | None,
+    moments: tuple[float, float] | None,
+    n_permutations: int,
+    *,
+    lower: bool = False,
 ) -> tuple[Calibrated | None, tuple[str, ...]]:
-    """Place a score in its null, or say why that cannot be done; ``lower``: small scores are aligned."""
-    if null is None or not np.isfinite(value):
+    """Place a score in its null, or say why that cannot be done.
+
+    ``n_permutations`` is how many the benchmark asks for; with ``lower`` small scores are aligned.
+    """
+    if not np.isfinite(value):
         return None, ()
+    if null is None:
+        if not n_permutations:
+            return None, ("z and p: the benchmark asks for no permutations of measures that fit",)
+        return None, ("z and p: no two sources have the same number of stimuli, so none can be exchanged",)
     try:
         return calibrated(value, null, moments=moments, at_least=EQUAL, lower=lower), ()
     except UndefinedError as error:
         return None, (f"z and p: {error}",)
-
-
-def why_no_null(n_permutations: int) -> str:
-    """Say why nothing was permuted, where the benchmark asks for so many permutations."""
-    if not n_permutations:
-        return "z and p: the benchmark asks for no permutations of measures that fit"
-    return "z and p: no two sources have the same number of stimuli, so none can be exchanged"
 
 
 def ratio(cell: Cell) -> tuple[float | None, FloatArray | None]:

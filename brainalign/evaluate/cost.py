@@ -155,8 +155,8 @@ def unit_cost(unit: Unit, *, read: bool = True, prepared: bool = False) -> Cost:
         bytes_read += 4 * responses
     held = 8 * (responses + 2 * s.n * s.neuroids) + 8 * s.n * max(s.widths)
     held += min(HELD_LAYERS, unit.embedding.itemsize * features) + min(KEPT_BYTES, 24 * s.n**2 * s.rois)
-    memory = PROCESS + held + _working(family_of(unit), s)
     family = family_of(unit)
+    memory = PROCESS + held + _working(family, s)
     counted = operations(family, s) + (0.0 if prepared else subject_operations(family, s))
     return Cost(counted, bytes_read, requests, int(memory))
 

@@ -19,7 +19,6 @@ from brainalign.evaluate.cells import (
     interval_or_none,
     leaves_undefined,
     undefined_cell,
-    why_no_null,
 )
 from brainalign.evaluate.encoding_targets import EncodingTarget, stack_targets
 from brainalign.evaluate.panels import Panel
@@ -242,9 +241,7 @@ def _cell(
         about["n_excluded"] = len(target.columns)
         return undefined_cell(about, len(panel.blocks), error)
     sizes = [len(block) for block in panel.blocks]
-    calibrated, reasons = calibrate_or_reason(value, null, None)
-    if null is None:
-        reasons = (why_no_null(panel.benchmark.encoding_permutations),)
+    calibrated, reasons = calibrate_or_reason(value, null, None, panel.benchmark.encoding_permutations)
     alone, together = left_out[: len(sizes)], left_out[len(sizes) :]
     pairs = panel.block_pairs
     interval = interval_or_none(value, alone, sizes, panel.n, panel.benchmark.level, pairs, together)

@@ -17,7 +17,6 @@ from brainalign.evaluate.cells import (
     interval_or_none,
     leaves_undefined,
     undefined_cell,
-    why_no_null,
 )
 from brainalign.evaluate.half_sampling import HalfSampling, Halves, Spread, left_out_of_all, mean_spread
 from brainalign.evaluate.panels import Panel
@@ -202,10 +201,12 @@ def _layer_cells(
         value = form.score(a, target.prepared)
         moments = form.null_moments(a, target.prepared) if panel.groups is None else None
         null, reasons = calibrate_or_reason(
-            value, None if nulls is None else nulls[i], moments, lower=not metric.higher_is_better
+            value,
+            None if nulls is None else nulls[i],
+            moments,
+            _count(panel, metric),
+            lower=not metric.higher_is_better,
         )
-        if nulls is None:
-            reasons = (why_no_null(_count(panel, metric)),)
         interval = interval_or_none(value, left_out[i], sizes, panel.n, panel.benchmark.level)
         cell = Cell(
             **target.describe(panel, metric, name, panel.n),
@@ -280,9 +281,8 @@ def _selected_cell(panel: Panel, metric: Metric, names: list[str], target: _Targ
     left_out = np.mean([fold.left_out[c] for fold, c in by_fold], axis=0)
     known = [drawn for fold, c in by_fold if (drawn := fold.null[c]) is not None]
     drawn_mean = np.mean(known, axis=0) if len(known) == len(by_fold) else None
-    null, reasons = calibrate_or_reason(value, drawn_mean, None, lower=not metric.higher_is_better)
-    if drawn_mean is None:
-        reasons = (why_no_null(_count(panel, metric)),)
+    count = _count(panel, metric)
+    null, reasons = calibrate_or_reason(value, drawn_mean, None, count, lower=not metric.higher_is_better)
     sizes = [len(block) for block in panel.blocks]
     n_part = round(float(np.mean([len(fold.rows) for fold in target.folds])))
     return Cell(

@@ -110,7 +110,10 @@ def _checked(table: pd.DataFrame, columns: tuple[str, ...], result: Result, name
     missing = [c for c in columns if c not in table.columns]
     if missing:
         raise ResultFormatError(f"the table of {name} lacks the columns {missing}; it has {list(table.columns)}")
-    found = pa.Table.from_pandas(table[[*columns]], preserve_index=False)
+    try:
+        found = pa.Table.from_pandas(table[[*columns]], preserve_index=False)
+    except pa.ArrowException as error:
+        raise ResultFormatError(f"the table of {name} cannot be written: {error}") from error
     for column in columns:
         values = found[column]
         if pa.types.is_floating(values.type) and pc.any(pc.is_inf(values)).as_py():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from brainalign.errors import BrainalignError, InputError
@@ -64,9 +65,11 @@ def run_tasks(
             raise InputError("a time limit for tasks needs a worker process; give scheduler='local:1' or more")
         return _run_here(work, tasks, done, progress, keep_going=keep_going)
     from brainalign.schedule.cluster import run_on_cluster
-    from brainalign.schedule.spec import connected, patience
+    from brainalign.schedule.spec import connected, patience, read_spec
 
     limits = limits or Limits()
+    if isinstance(scheduler, str | Path):
+        scheduler = read_spec(scheduler)
     with connected(scheduler, limits) as client:
         return run_on_cluster(work, tasks, done, client, limits, progress, patience(scheduler, limits))
 

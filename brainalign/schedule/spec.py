@@ -168,15 +168,13 @@ def _client_of(distributed: Any, address: str) -> Any:
 
 
 def patience(scheduler: Any, limits: Limits) -> float:
-    """Return how many seconds a run waits without any worker before it gives up.
+    """Return how many seconds a run on a cluster, or with a client, waits without any worker before it gives up.
 
-    >>> patience("tcp://10.0.0.1:8786", Limits())
+    >>> patience(read_spec("tcp://10.0.0.1:8786"), Limits())
     300.0
     """
     if limits.wait is not None:
         return limits.wait
-    if isinstance(scheduler, (str, Path)):
-        scheduler = read_spec(scheduler)
     return _QUEUE_SECONDS if isinstance(scheduler, ClusterSpec) and scheduler.kind in QUEUES else _WORKER_SECONDS
 
 

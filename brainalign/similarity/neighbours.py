@@ -256,11 +256,8 @@ class MutualKnnForm:
     def leave_blocks_out(self, a: NeighbourLists, b: NeighbourLists, blocks: Sequence[IndexArray]) -> FloatArray:
         """Return the value with each block of stimuli left out; further neighbours step in, so it is exact."""
         _require_pair(a, b)
-        out = np.empty(len(blocks))
-        for i, block in enumerate(blocks):
-            rest = np.setdiff1d(np.arange(a.n), block)
-            out[i] = self.score(self.restrict(a, rest), self.restrict(b, rest))
-        return out
+        values: FloatArray = self.score_subsets([a], [b], [np.setdiff1d(np.arange(a.n), block) for block in blocks])
+        return values.reshape(len(blocks))
 
     def permuted(self, many_a: Sequence[NeighbourLists], b: NeighbourLists, permutations: IndexArray) -> FloatArray:
         """Return ``score(a, b[permutation])`` for all ``a`` and permutations (R, n), shape (len(many_a), R).

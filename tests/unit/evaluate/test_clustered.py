@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +38,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-@pytest.fixture
-def split(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a block of every subject, as large data do."""
-    monkeypatch.setattr(units, "TARGETS_PER_STIMULUS", 0.1)
-
-
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     pytest.importorskip("distributed")
@@ -52,20 +45,9 @@ def client() -> Iterator[Any]:
         yield client
 
 
-def content(root: Path) -> dict[str, Any]:
-    """Every file of a folder of results, bytes for bytes, without the time of writing."""
-    found: dict[str, Any] = {}
-    for path in sorted(p for p in root.rglob("*") if p.is_file()):
-        name = str(path.relative_to(root))
-        found[name] = path.read_bytes()
-        if path.suffix == ".json":
-            document = json.loads(found[name])
-            assert document["provenance"].pop("time") and document["provenance"].pop("seconds") >= 0
-            found[name] = json.dumps(document)
-    return found
-
-
-def test_workers_give_the_same_bytes(store: Store, client: Any, split: None, tmp_path: Path) -> None:
+def test_workers_give_the_same_bytes(
+    store: Store, client: Any, split: None, tmp_path: Path, content: Callable[[Path], dict[str, Any]]
+) -> None:
     here = ba.score([MODEL, "lab/*"], BENCHMARK, store, metrics=METRICS, results=tmp_path / "here")
     there = ba.score([MODEL, "lab/*"], BENCHMARK, store, metrics=METRICS, results=tmp_path / "there", scheduler=client)
     pd.testing.assert_frame_equal(here.table, there.table, check_exact=True)
@@ -89,7 +71,11 @@ def test_subjects_apart_or_together_score_the_same(
 
 
 def test_what_was_finished_is_not_done_again(
-    store: Store, split: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store,
+    split: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: Callable[[Path], dict[str, Any]],
 ) -> None:
     real, calls = units.compute_unit, []
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import json
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,25 +63,6 @@ def forget() -> None:
     pattern_bounds._CEILINGS.clear()
 
 
-@pytest.fixture
-def split(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a block of every subject, as large data do."""
-    monkeypatch.setattr(units, "TARGETS_PER_STIMULUS", 0.1)
-
-
-def content(root: Path) -> dict[str, Any]:
-    """Every result under its name, bytes for bytes, without what was asked for and the time of writing."""
-    found: dict[str, Any] = {}
-    for path in sorted(p for p in root.rglob("*") if p.is_file()):
-        name = str(path.relative_to(root))
-        found[name] = path.read_bytes()
-        if path.suffix == ".json":
-            document = json.loads(found[name])
-            assert document["provenance"].pop("time") and document["provenance"].pop("seconds") >= 0
-            found[name] = json.dumps(document)
-    return found
-
-
 def order_of(listed: list[units.Unit]) -> list[tuple[str, str, str]]:
     family = [get_metric(unit.metrics[0]).family == "encoding" for unit in listed]
     return [
@@ -129,7 +109,13 @@ def test_an_embedding_that_lacks_little_does_not_change_the_order(store: Store, 
 
 @pytest.mark.parametrize(("names", "apart"), [(["turned", "part", "moved"], False), (["part", "moved"], True)])
 def test_together_gives_the_bytes_of_each_alone(
-    store: Store, afresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], apart: bool
+    store: Store,
+    afresh: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names: list[str],
+    apart: bool,
+    content: Callable[[Path], dict[str, Any]],
 ) -> None:
     if apart:
         monkeypatch.setattr(units, "TARGETS_PER_STIMULUS", 0.1)

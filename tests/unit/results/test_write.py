@@ -68,6 +68,7 @@ def test_a_result_is_never_overwritten(tmp_path: Path, result: Make, blocks: pd.
         (lambda t: t.drop(columns="normalised"), r"lacks the columns \['normalised'\]"),
         (lambda t: t.assign(layer="other"), r"1 cells without a row, first \('s1', 'V4', 'other'\)"),
         (lambda t: t.assign(value=np.inf), "inf in 'value'"),
+        (lambda t: t.assign(value=["a", *t["value"][1:]]), "table of blocks cannot be written"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(
