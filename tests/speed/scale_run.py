@@ -127,7 +127,7 @@ def full(store: Store, benchmark: Benchmark, folder: Path, given: Any) -> None:
 
 
 class _Watched:
-    """Seconds, memory and reading of this process and its workers, looked at every second and written down."""
+    """Seconds, memory and reading of this process and its workers, looked at every five seconds and written down."""
 
     def __init__(self, planned: dict[str, Any], sittings: list[dict[str, Any]], log: Path) -> None:
         self._sitting: dict[str, Any] = {
@@ -153,7 +153,7 @@ class _Watched:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(1.0):
+        while not self._over.wait(5.0):  # a look takes 0.1 s of one of the cores that are measured
             self._look()
             kept = self._log.with_suffix(".tmp")
             kept.write_text(json.dumps(self._sittings, indent=1))

@@ -86,6 +86,21 @@ def test_cka_calibrated(benchmark, device, precision):
     _timed(benchmark, device, lambda: brainalign.calibrate("cka.linear.debiased", x, y))
 
 
+@pytest.mark.benchmark(group="1000 permutations, n=1000")
+@on_each
+@pytest.mark.parametrize("metric", ["rsa.correlation.rho-a", "mutual-knn.k10"])
+def test_permutations(benchmark, metric, device):
+    x, y = _on(device, _normal(1000, 500), _normal(1000, 500, 1))
+    _timed(benchmark, device, lambda: brainalign.calibrate(metric, x, y, n_permutations=1000))
+
+
+@pytest.mark.benchmark(group="half-samples of mutual knn, n=1000")
+@on_each
+def test_mutual_knn_interval(benchmark, device):
+    x, y = _on(device, _normal(1000, 500), _normal(1000, 500, 1))
+    _timed(benchmark, device, lambda: brainalign.resample("mutual-knn.k10", x, y))
+
+
 @pytest.mark.benchmark(group="mutual knn, n=10,000 x 1024")
 @on_each
 def test_mutual_knn(benchmark, device):

@@ -39,6 +39,14 @@ def client() -> Iterator[Any]:
         yield client
 
 
+def test_workers_are_not_sampled_and_the_process_keeps_its_own_settings(client: Any) -> None:
+    dask = pytest.importorskip("dask")
+    names = ("distributed.worker.profile.enabled", "distributed.admin.tick.interval")
+    for settings in client.run(lambda: [dask.config.get(name) for name in names]).values():
+        assert settings == [False, "500ms"]
+    assert [dask.config.get(name) for name in names] == [True, "20ms"]
+
+
 def test_here_they_run_in_order_and_say_so() -> None:
     seen: list[tuple[str, int, int]] = []
     outcomes, failures = collected(tasks_of(("", 2, ""), ("", 3, "x")), progress=lambda *said: seen.append(said))
