@@ -164,6 +164,7 @@ class BandedRidgeCV(RidgeCV):
             workspace,
             panel_column,
             block_column,
+            x.device.type != "cpu",
         )
         return budget.widths(v, v * (size * p + 8 * (spaces + 5)))
 

