@@ -14,7 +14,7 @@ from brainalign.evaluate.inputs import EmbeddingInput, SubjectInput
 from brainalign.evaluate.parts import forget_parts, keep_part
 from brainalign.evaluate.units import Part, Unit
 from brainalign.metrics import Metric
-from brainalign.results import Result, find_result, provenance, read_result, write_result
+from brainalign.results import Result, find_result, provenance, write_result
 from brainalign.store import Finding
 
 __all__ = ["Assembly", "assemblies"]
@@ -53,8 +53,8 @@ class Assembly:
                 keep_part(root, key, part)
         return whole
 
-    def write(self, root: Path | None) -> tuple[Result, Path | None]:
-        """Put the parts together and write the result."""
+    def finish(self, root: Path | None) -> Result | Path:
+        """Put the parts together; write the result where there is a folder for it, and return its path."""
         parts = [self._parts[tuple(subject.name for subject in block)] for block in self.blocks]
         rows = [row for part in parts for row in part.rows]
         seconds = sum(part.seconds for part in parts)
@@ -64,12 +64,12 @@ class Assembly:
         result = self.result(rows, source)
         self._parts = {}
         if root is None:
-            return result, None
+            return result
         blocks = pd.concat([part.blocks for part in parts], ignore_index=True)
         tables = [part.neuroids for part in parts if part.neuroids is not None]
         path = write_result(root, result, blocks, pd.concat(tables, ignore_index=True) if tables else None)
         forget_parts(root, self._keys)
-        return read_result(path), path
+        return path
 
     def result(self, rows: list[dict[str, Any]], source: dict[str, Any]) -> Result:
         """Return the result with these rows and this provenance."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,12 +134,12 @@ def score(
         raise ScheduleError(f"{error}\n{_rest(root)}") from error
     if failures:
         raise IncompleteRunError(_summary(failures, plan, root))
-    outcomes = [waiting.outcome(assembly) for assembly in known]
+    table = _table(waiting.outcome(assembly) for assembly in known)
     several = len({assembly.embedding.name for assembly in known}) > 1
     files = [path for assembly in known if (path := waiting.paths.get(assembly.key)) is not None]
     reused = [a.label if several else a.metric.id for a in known if a.found is not None]
     findings = list(dict.fromkeys(finding for assembly in known for finding in assembly.findings))
-    return Results(_table(outcomes), files, reused, findings)
+    return Results(table, files, reused, findings)
 
 
 def plan_score(
@@ -187,25 +187,27 @@ def _dataset_kinds(store: Store) -> dict[str, str]:
 
 
 class _Waiting:
-    """Results whose parts come in one by one; each is written when its last part is there."""
+    """Results whose parts come in one by one; each is written when its last part is there, or else held."""
 
     def __init__(self, known: list[Assembly], root: Path | None) -> None:
         self._root = root
         self._assemblies = {assembly.key: assembly for assembly in known}
         self.paths: dict[str, Path] = {a.key: a.found for a in known if a.found is not None}
-        self._results: dict[str, Result] = {}
+        self._unwritten: dict[str, Result] = {}
 
     def take(self, unit: Unit, parts: dict[str, Part]) -> None:
         for metric, part in parts.items():
             assembly = self._assemblies[f"{unit.embedding.name} {metric}"]
             if assembly.add(unit, part, self._root):
-                self._results[assembly.key], path = assembly.write(self._root)
-                if path is not None:
-                    self.paths[assembly.key] = path
+                made = assembly.finish(self._root)
+                if isinstance(made, Result):
+                    self._unwritten[assembly.key] = made
+                else:
+                    self.paths[assembly.key] = made
 
     def outcome(self, assembly: Assembly) -> Result:
         path = self.paths.get(assembly.key)
-        return self._results[assembly.key] if path is None else read_result(path)
+        return self._unwritten[assembly.key] if path is None else read_result(path)
 
 
 def _run(plan: RunPlan, waiting: _Waiting, scheduler: Any, limits: Limits, progress: Progress | None) -> list[Failure]:
@@ -247,7 +249,7 @@ def _rest(root: Path | None) -> str:
     return f"what was finished is kept in {root}; the same call computes only the rest"
 
 
-def _table(results: Sequence[Result]) -> pd.DataFrame:
+def _table(results: Iterable[Result]) -> pd.DataFrame:
     rows = []
     for result in results:
         front = {

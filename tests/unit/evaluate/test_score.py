@@ -1,5 +1,7 @@
 """Scoring a toy data set with known answers."""
 
+import gc
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from brainalign.errors import ChoiceError, ResponseKindError, ResultConflictErro
 from brainalign.evaluate import Results
 from brainalign.evaluate.panels import load_panels
 from brainalign.metrics import METRICS
-from brainalign.results import read_blocks, read_neuroids, read_result
+from brainalign.results import Result, read_blocks, read_neuroids, read_result
 from brainalign.stats import jackknife_se, make_blocks
 from brainalign.stats.spread import Spread
 from brainalign.store import Store
@@ -236,6 +238,23 @@ def test_predictions_that_do_not_vary_score_nothing(tmp_path: Path) -> None:
     fit = EncodingPlan(rng.standard_normal((40, 3), np.float32), folds=5).fit(rng.standard_normal((40, 30), np.float32))
     assert (fit.r == 0).any()
     assert np.isfinite(fit.r).all()
+
+
+def test_results_that_are_written_are_not_held(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def held() -> int:
+        gc.collect()
+        return sum(type(thing) is Result for thing in gc.get_objects())
+
+    before, meanwhile = held(), []
+
+    def counting(path: Path) -> Result:
+        meanwhile.append(held())
+        return read_result(path)
+
+    monkeypatch.setattr(sys.modules[ba.score.__module__], "read_result", counting)
+    metrics = ["cka.linear.debiased", "mutual-knn.k10", "rsa.correlation.rho-a"]
+    assert len(ba.score(MODEL, BENCHMARK, store, metrics=metrics, results=tmp_path).files) == 3
+    assert len(meanwhile) == 3 and max(meanwhile) <= before + 1
 
 
 def test_nothing_is_written_without_a_folder(store: Store) -> None:
