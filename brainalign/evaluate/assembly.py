@@ -11,7 +11,7 @@ import pandas as pd
 
 from brainalign.benchmarks import Benchmark
 from brainalign.evaluate.inputs import EmbeddingInput, SubjectInput
-from brainalign.evaluate.parts import forget_parts, keep_part
+from brainalign.evaluate.parts import forget_parts, keep_part, part_name
 from brainalign.evaluate.units import Part, Unit
 from brainalign.metrics import Metric
 from brainalign.results import Result, find_result, provenance, write_result
@@ -33,7 +33,6 @@ class Assembly:
     blocks: Sequence[tuple[SubjectInput, ...]] = ()
     findings: list[Finding] = field(default_factory=list)
     _parts: dict[tuple[str, ...], Part] = field(default_factory=dict)
-    _keys: list[str] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -46,11 +45,8 @@ class Assembly:
         """Take a part in, and keep it on disk if others are still to come; return whether it was the last."""
         self._parts[tuple(subject.name for subject in unit.subjects)] = part
         whole = len(self._parts) == len(self.blocks)
-        if root is not None and len(self.blocks) > 1:
-            key = unit.key([self.metric.id])
-            self._keys.append(key)
-            if not whole:
-                keep_part(root, key, part)
+        if root is not None and not whole:
+            keep_part(root, part_name(unit, self.metric.id), part)
         return whole
 
     def finish(self, root: Path | None) -> Result | Path:
@@ -68,7 +64,7 @@ class Assembly:
         blocks = pd.concat([part.blocks for part in parts], ignore_index=True)
         tables = [part.neuroids for part in parts if part.neuroids is not None]
         path = write_result(root, result, blocks, pd.concat(tables, ignore_index=True) if tables else None)
-        forget_parts(root, self._keys)
+        forget_parts(root, self.embedding.name, self.benchmark.id, self.metric.id)
         return path
 
     def result(self, rows: list[dict[str, Any]], source: dict[str, Any]) -> Result:

@@ -13,19 +13,28 @@ from typing import Any
 import pandas as pd
 
 from brainalign.errors import ResultError
-from brainalign.evaluate.units import Part
+from brainalign.evaluate.units import Part, Unit
 from brainalign.results.write import replace_file
 from brainalign.store import Finding
 
-__all__ = ["FOLDER", "forget_parts", "keep_part", "kept_part"]
+__all__ = ["FOLDER", "forget_parts", "keep_part", "kept_part", "part_name"]
 
 FOLDER = ".parts"
 _TABLES = ("blocks", "neuroids")
 _TRIES = 20
 
 
-def keep_part(root: Path, key: str, part: Part) -> None:
-    """Write a part under the hash of what it was computed from.
+def part_name(unit: Unit, metric: str) -> str:
+    """Name a part, without ending, by the result that it belongs to and by all that it is computed from."""
+    return f"{_of_result(unit.embedding.name, unit.benchmark.id, metric)}-{unit.key([metric])}"
+
+
+def _of_result(*names: str) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def keep_part(root: Path, name: str, part: Part) -> None:
+    """Write a part under its name.
 
     Raises
     ------
@@ -35,35 +44,35 @@ def keep_part(root: Path, key: str, part: Part) -> None:
     folder = root / FOLDER
     hashes = {}
     try:
-        for name in _TABLES:
-            table = getattr(part, name)
+        for table_name in _TABLES:
+            table = getattr(part, table_name)
             if table is not None:
                 data = _parquet(table)
-                hashes[name] = hashlib.sha256(data).hexdigest()
-                _put(folder / f"{key}.{name}.parquet", data)
+                hashes[table_name] = hashlib.sha256(data).hexdigest()
+                _put(folder / f"{name}.{table_name}.parquet", data)
         fields: dict[str, Any] = {"rows": part.rows, "seconds": part.seconds, "environment": part.environment}
         fields["findings"] = [asdict(finding) for finding in part.findings]
         body = json.dumps({**fields, "tables": hashes}, allow_nan=False)
         document = {"sha256": hashlib.sha256(body.encode()).hexdigest(), "body": body}
-        _put(folder / f"{key}.json", json.dumps(document).encode())
+        _put(folder / f"{name}.json", json.dumps(document).encode())
     except OSError as error:
         raise ResultError(f"writing a part of a result to {folder} failed: {error}; free space and repeat") from error
 
 
-def kept_part(root: Path, key: str) -> Part | None:
+def kept_part(root: Path, name: str) -> Part | None:
     """Return a part that an earlier run has left; None where there is none, or one that is not whole."""
     folder = root / FOLDER
     try:
-        document = json.loads((folder / f"{key}.json").read_bytes())
+        document = json.loads((folder / f"{name}.json").read_bytes())
         if hashlib.sha256(document["body"].encode()).hexdigest() != document["sha256"]:
             return None
         body = json.loads(document["body"])
         tables = {}
-        for name, sha256 in body["tables"].items():
-            data = (folder / f"{key}.{name}.parquet").read_bytes()
+        for table_name, sha256 in body["tables"].items():
+            data = (folder / f"{name}.{table_name}.parquet").read_bytes()
             if hashlib.sha256(data).hexdigest() != sha256:
                 return None
-            tables[name] = pd.read_parquet(io.BytesIO(data))
+            tables[table_name] = pd.read_parquet(io.BytesIO(data))
         findings = tuple(Finding(**finding) for finding in body["findings"])
         neuroids = tables.get("neuroids")
         return Part(body["rows"], tables["blocks"], neuroids, body["seconds"], body["environment"], findings)
@@ -71,13 +80,12 @@ def kept_part(root: Path, key: str) -> Part | None:
         return None
 
 
-def forget_parts(root: Path, keys: list[str]) -> None:
-    """Remove parts whose result is written."""
+def forget_parts(root: Path, embedding: str, benchmark: str, metric: str) -> None:
+    """Remove the parts of a result that is written; also those of other code, which no run would take."""
     folder = root / FOLDER
     with contextlib.suppress(OSError):
-        for key in keys:
-            for end in ("json", *(f"{name}.parquet" for name in _TABLES)):
-                (folder / f"{key}.{end}").unlink(missing_ok=True)
+        for path in folder.glob(f"{_of_result(embedding, benchmark, metric)}-*"):
+            path.unlink(missing_ok=True)
         folder.rmdir()
 
 

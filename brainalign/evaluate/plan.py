@@ -11,7 +11,7 @@ from brainalign.errors import InputError
 from brainalign.evaluate.assembly import Assembly
 from brainalign.evaluate.cost import Cost, family_of, unit_cost
 from brainalign.evaluate.inputs import SubjectInput
-from brainalign.evaluate.parts import kept_part
+from brainalign.evaluate.parts import kept_part, part_name
 from brainalign.evaluate.units import Part, Unit, make_units, subject_blocks
 from brainalign.store import Store
 
@@ -119,7 +119,7 @@ def _places(names: Iterable[str]) -> dict[str, int]:
 def _sort_in(unit: Unit, plan: RunPlan, root: Path | None, *, kept: bool) -> None:
     parts = {}
     if root is not None and kept:
-        found = {name: kept_part(root, unit.key([name])) for name in unit.metrics}
+        found = {name: kept_part(root, part_name(unit, name)) for name in unit.metrics}
         parts = {name: part for name, part in found.items() if part is not None}
     if parts and len(parts) == len(unit.metrics):
         plan.kept.append((unit, parts))
