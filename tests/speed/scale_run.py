@@ -141,6 +141,7 @@ class _Watched:
         self._sittings, self._log, self._over = sittings, log, threading.Event()
         self._read: dict[int, int] = {}
         self._used: dict[int, float] = {}
+        self._workers = 0
 
     def __enter__(self) -> None:
         self._started = time.perf_counter()
@@ -160,13 +161,16 @@ class _Watched:
             kept.replace(self._log)
 
     def _look(self) -> None:
-        held = 0
-        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        self._sitting["seconds"] = time.perf_counter() - self._started
+        held, children = 0, psutil.Process().children(recursive=True)
+        if len(children) < self._workers:  # what a child has read counts for this process once it has ended
+            return
+        self._workers = len(children)
+        for process in (psutil.Process(), *children):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 held += process.memory_full_info().pss  # libraries that processes share count once
                 self._read[process.pid] = process.io_counters().read_chars
                 self._used[process.pid] = sum(process.cpu_times()[:2])
-        self._sitting["seconds"] = time.perf_counter() - self._started
         self._sitting["peak"] = max(self._sitting["peak"], held)
         self._sitting["bytes_read"] = sum(self._read.values()) - self._before
         self._sitting["processor_seconds"] = sum(self._used.values())
