@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from brainalign.datasets.deposit import Neuroids
 from brainalign.datasets.neuroid_tables import ALL
 from brainalign.errors import DatasetError, InputError
 
-__all__ = ["read_label_table", "read_mask", "read_regions", "select_places"]
+__all__ = ["LABEL_NUMBER", "read_label_table", "read_mask", "read_regions", "select_places"]
 
 BoolArray = npt.NDArray[np.bool_]
+LABEL_NUMBER = re.compile(r"-?[0-9]{1,18}")
 BACKGROUND = ("unknown", "???", "background", "medial_wall")
 
 
@@ -151,16 +153,22 @@ def read_label_table(given: Any) -> dict[int, str]:
 def _pairs_of_file(path: Path) -> list[tuple[int, str]]:
     if not path.is_file():
         raise DatasetError(f"there is no label table {path}.")
-    if path.suffix in (".tsv", ".csv"):
-        table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", na_values="n/a")
+    try:
+        if path.suffix in (".tsv", ".csv"):
+            table, text = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", na_values="n/a"), ""
+        else:
+            table, text = None, path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # pandas and the codec raise kinds of ValueError
+        raise DatasetError(f"{path} does not read as a label table: {error}") from error
+    if table is not None:
         return _index_and_name(table, str(path))
     pairs = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         number, _, rest = line.strip().partition(" ") if " " in line.strip() else line.strip().partition("\t")
         if not number:
             continue
         words = rest.split()
-        if not number.lstrip("-").isdecimal() or not words:
+        if not LABEL_NUMBER.fullmatch(number) or not words:
             raise DatasetError(f"{path}: the line {line!r} is not '<number> <name>'.")
         pairs.append((int(number), words[0]))
     return pairs

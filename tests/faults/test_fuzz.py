@@ -25,13 +25,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from brainalign import manifests
 from brainalign.benchmarks import load_benchmark
 from brainalign.datasets.bdata import read_bdata
-from brainalign.datasets.brain_images import read_annotation
+from brainalign.datasets.brain_images import open_maps, read_annotation
 from brainalign.datasets.feature_files import read_features
 from brainalign.datasets.image_files import open_images
 from brainalign.datasets.matrices import load_array, load_table
 from brainalign.datasets.netcdf_files import read_netcdf
+from brainalign.datasets.nsd.labels import read_ctab
+from brainalign.datasets.region_images import read_label_table
 from brainalign.datasets.rsatoolbox_files import read_dictionary
 from brainalign.datasets.unpickling import load_object_array, load_pickle
 from brainalign.errors import BrainalignError
@@ -40,6 +43,7 @@ from brainalign.results import read_property, read_result
 from brainalign.schedule import read_spec
 from brainalign.store import open_store
 from brainalign.testing.foreign_files import make_assembly
+from brainalign.testing.results import MiniatureBoard, MiniatureModel
 from brainalign.weights import read_weights
 
 pytestmark = [
@@ -58,10 +62,6 @@ class Reader:
     ending: str
     read: Callable[[Path], Any]
     sound: Callable[[Path], None]
-
-
-def _json(document: Any) -> Callable[[Path], None]:
-    return lambda path: path.write_text(json.dumps(document)) and None
 
 
 def _npz(path: Path) -> None:
@@ -121,6 +121,83 @@ def _annotation(path: Path) -> None:
     nibabel.freesurfer.write_annot(path, np.array([0, 1, 1]), table, ["unknown", "V1"])
 
 
+BENCHMARK = """\
+id: deep
+dataset: objects92
+subjects: [s1, s2]
+rois: all
+folds: 4
+groups: category
+blocks: 20
+n_permutations: 99
+metrics: [cka.linear.debiased, encoding.ridge.r]
+aggregation: {subjects: mean, rois: mean, primary: encoding.ridge.r}
+"""
+
+
+def _result(path: Path) -> None:
+    board = MiniatureBoard(subjects={"s1": 30}, rois={"early": 0.0}, layers=("layer1|mean",), n_blocks=10)
+    path.write_bytes(board.write(path.parent / "results", [MiniatureModel("net", 0.4)])[0].read_bytes())
+
+
+def _property(path: Path) -> None:
+    source = {"kind": "embeddings", "name": "net", "part": ["1"], "stimulus_set": "photos", "entry_sha256": "e" * 64}
+    row = {"part": "fc", "value": 3.5, "error": 0.1, "n_stimuli": 100, "n_units": 64}
+    document = {"schema": "brainalign.property/1", "source": source, "property": {"id": "dimension.mle", "version": 1}}
+    path.write_text(json.dumps(document | {"simulated": False, "rows": [row], "provenance": {"brainalign": "0.1.0"}}))
+
+
+def _manifest(path: Path) -> None:
+    text = (Path(__file__).resolve().parents[2] / "data_manifests/objects92.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("id: objects92", "id: file", 1), encoding="utf-8")
+
+
+def _read_manifest(path: Path) -> Any:
+    before = os.environ.get(manifests.ENVIRONMENT)
+    os.environ[manifests.ENVIRONMENT] = str(path.parent)
+    manifests._read.cache_clear()  # files are written faster than their times tell apart
+    try:
+        return manifests.load_manifest("file")
+    finally:
+        os.environ.pop(manifests.ENVIRONMENT)
+        if before is not None:
+            os.environ[manifests.ENVIRONMENT] = before
+
+
+def _read_labels(path: Path) -> Any:
+    outcomes = []
+    for read in (read_ctab, read_label_table):
+        try:
+            outcomes.append(read(path))
+        except BrainalignError as error:
+            outcomes.append(str(error))
+    return outcomes
+
+
+def _volume(path: Path) -> None:
+    import nibabel
+
+    nibabel.save(nibabel.Nifti1Image(np.arange(48, dtype=np.float32).reshape(2, 3, 2, 4), np.eye(4)), path)
+
+
+def _surface(path: Path) -> None:
+    import nibabel
+
+    nibabel.save(nibabel.MGHImage(np.arange(12, dtype=np.float32).reshape(6, 1, 1, 2), np.eye(4)), path)
+
+
+def _gifti(path: Path) -> None:
+    import nibabel
+
+    array = nibabel.gifti.GiftiDataArray(np.arange(6, dtype=np.float32), intent="NIFTI_INTENT_SHAPE")
+    nibabel.save(nibabel.GiftiImage(darrays=[array]), path)
+
+
+def _read_maps(given: Any) -> Any:
+    maps = open_maps(given)
+    return maps.read(np.arange(maps.grid.size))
+
+
 def _stimuli(path: Path) -> None:
     store = open_store(path.parent / "store")
     store.put_stimuli("set", pd.DataFrame({"stimulus": ["a", "b"], "group": ["x", "y"]}))
@@ -178,6 +255,12 @@ READERS = {
     "features npz": Reader(".npz", lambda p: read_features(p.parent, format="net2brain"), _npz),
     "images": Reader(".zip", _images, _zip),
     "image": Reader(".png", lambda p: decode_image(p.read_bytes(), name="x"), _png),
+    "volume": Reader(".nii.gz", _read_maps, _volume),
+    "plain volume": Reader(".nii", _read_maps, _volume),
+    "surface": Reader(".mgz", lambda p: _read_maps({"left": p}), _surface),
+    "gifti": Reader(".gii", lambda p: _read_maps({"left": p}), _gifti),
+    "labels": Reader(".ctab", _read_labels, lambda p: p.write_text("0 unknown\n1 V1v\n2 V1d\n") and None),
+    "manifest": Reader(".yaml", _read_manifest, _manifest),
     "annot": Reader(".annot", lambda p: read_annotation(str(p)), _annotation),
     "weights": Reader(".pt", read_weights, lambda p: torch.save({"w": torch.zeros(2, 3)}, p)),
     "safetensors": Reader(
@@ -191,9 +274,9 @@ READERS = {
         lambda p: load_object_array(p, trust_pickle=True),
         lambda p: np.save(p, np.array({"a": 1}, dtype=object), allow_pickle=True),
     ),
-    "result": Reader(".json", read_result, _json({"schema": "brainalign.result/1", "rows": [{"value": 1.0}]})),
-    "property": Reader(".json", read_property, _json({"schema": "brainalign.property/1", "rows": []})),
-    "benchmark": Reader(".yaml", load_benchmark, lambda p: p.write_text("id: a\ndataset: b\n") and None),
+    "result": Reader(".json", read_result, _result),
+    "property": Reader(".json", read_property, _property),
+    "benchmark": Reader(".yaml", load_benchmark, lambda p: p.write_text(BENCHMARK) and None),
     "cluster": Reader(".yaml", read_spec, lambda p: p.write_text("system: slurm\njobs: 2\n") and None),
 }
 
@@ -244,6 +327,14 @@ def meets(reader: Reader, path: Path, data: bytes) -> None:
                 np.array(value)
         except BrainalignError as error:
             assert str(error)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_the_file_that_is_damaged_is_sound(name: str, tmp_path: Path) -> None:
+    reader = READERS[name]
+    path = tmp_path / f"file{reader.ending}"
+    reader.sound(path)
+    assert reader.read(path) is not None
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from brainalign.datasets.nsd.tree import NsdTree
+from brainalign.datasets.region_images import LABEL_NUMBER
 from brainalign.errors import DatasetError
 from brainalign.manifests import load_manifest
 
@@ -41,7 +42,7 @@ def read_ctab(path: Path) -> dict[int, str]:
         if not words:
             continue
         name = words[1].strip() if len(words) == 2 else ""
-        if not name or not words[0].lstrip("-").isdecimal():
+        if not name or not LABEL_NUMBER.fullmatch(words[0]):
             raise DatasetError(f"{path}, line {number}: {line!r} is not of the form '<number> <name>'.")
         if int(words[0]) <= 0:
             continue
