@@ -7,7 +7,11 @@ The places of a volume are its voxels in C order over (x, y, z), the order of ni
 from __future__ import annotations
 
 import gzip
+import math
 import os
+import struct
+import weakref
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +25,9 @@ from nibabel.freesurfer.mghformat import MGHImage
 from nibabel.gifti.gifti import GiftiImage
 from nibabel.nifti1 import Nifti1Image
 
+from brainalign.datasets.inflation import refuse_inflated
 from brainalign.datasets.matrices import load_array
+from brainalign.datasets.read_through import read_through
 from brainalign.errors import DatasetError, InputError
 
 __all__ = ["HEMISPHERES", "Grid", "MapStack", "open_maps", "read_annotation"]
@@ -257,9 +263,23 @@ def _load(path: Path) -> Any:
     if not path.is_file():
         raise DatasetError(f"there is no file {path}.")
     try:
-        return nib.load(path, keep_file_open=True) if path.name.endswith((".nii", ".nii.gz")) else nib.load(path)
+        image: Any = nib.load(path)
+        if path.suffix in (".gz", ".mgz") and hasattr(type(image), "from_stream"):
+            stream = gzip.open(path)  # noqa: SIM115 - closed with the image
+            image = type(image).from_stream(stream)
+            weakref.finalize(image, stream.close)
+        elif path.suffix == ".nii":
+            image = nib.load(path, keep_file_open=True)
     except Exception as error:  # nibabel raises ImageFileError, HeaderDataError, OSError, ExpatError and more
         raise DatasetError(f"{path} does not read as an image ({error}); expected NIfTI, GIfTI or MGH.") from error
+    if hasattr(image, "dataobj"):
+        _refuse_inflated(image, path)
+    return image
+
+
+def _refuse_inflated(image: Any, path: Path) -> None:
+    """Refuse a header that promises far more than the file can hold, before memory is taken for it."""
+    refuse_inflated(math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize, path.stat().st_size, str(path))
 
 
 def _surface_array(part: Any) -> Array:
@@ -290,7 +310,12 @@ def _mgh_array(path: Path) -> Array:
         raise DatasetError(f"there is no file {path}.")
     try:
         with gzip.open(path) if path.suffix == ".mgz" else path.open("rb") as file:
-            values = np.asanyarray(MGHImage.from_stream(file).dataobj).copy()
+            image = MGHImage.from_stream(file)
+            _refuse_inflated(image, path)
+            values = np.asanyarray(image.dataobj).copy()
+            read_through(file)
+    except DatasetError:
+        raise
     except Exception as error:  # HeaderDataError, OSError, EOFError, zlib.error, struct.error and more
         raise DatasetError(f"{path} does not read as MGH: {error}") from error
     return values.reshape(values.shape[0], -1)
@@ -299,10 +324,22 @@ def _mgh_array(path: Path) -> Array:
 def read_annotation(path: str) -> tuple[Array, dict[int, str]]:
     """Return the labels of a FreeSurfer annotation and their names, from 1 on; 0 for no region."""
     try:
+        _refuse_large_table(Path(path))
         labels, _, names = read_annot(path)  # type: ignore[no-untyped-call]
         return np.asarray(labels) + 1, dict(enumerate((name.decode() for name in names), start=1))
+    except DatasetError:
+        raise
     except Exception as error:  # a damaged file fails with nearly any error inside the reader
         raise DatasetError(f"{path} does not read as a FreeSurfer annotation: {error!r}") from error
+
+
+def _refuse_large_table(path: Path) -> None:
+    """Refuse a colour table that promises far more entries than there are bytes: nibabel makes and sorts them all."""
+    with path.open("rb") as file:
+        (n_vertices,) = struct.unpack(">i", file.read(4))
+        file.seek(4 + 8 * n_vertices + 4)
+        n_entries, largest = struct.unpack(">ii", file.read(8))  # the first is minus the version of newer tables
+    refuse_inflated(40 * (n_entries if n_entries > 0 else largest), path.stat().st_size, str(path))
 
 
 def _gifti_array(image: Any, name: str) -> Array:
@@ -342,9 +379,12 @@ def _blocks(name: str, image: Any, grid: Grid) -> Iterator[Array]:
     try:
         if len(image.shape) == 3:
             yield np.asanyarray(image.dataobj).reshape(1, -1)
-            return
-        for start in range(0, count, step):
-            block = np.asanyarray(image.dataobj[..., start : start + step])
-            yield np.moveaxis(block, 3, 0).reshape(block.shape[3], -1)
-    except (OSError, EOFError, ValueError) as error:
+        else:
+            for start in range(0, count, step):
+                block = np.asanyarray(image.dataobj[..., start : start + step])
+                yield np.moveaxis(block, 3, 0).reshape(block.shape[3], -1)
+        holder = getattr(image, "file_map", {}).get("image")
+        if holder is not None and isinstance(holder.fileobj, gzip.GzipFile):
+            read_through(holder.fileobj)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DatasetError(f"{name} is damaged or cut short: {error}") from error

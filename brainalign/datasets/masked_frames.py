@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.volumeutils import apply_read_scaling
 
+from brainalign.datasets.read_through import read_through, values_of
 from brainalign.errors import DatasetError
 
 __all__ = [
@@ -100,7 +101,7 @@ def read_volume(path: Path, *, like: Mask | None = None) -> Array:
         raise DatasetError(f"{path} has shape {image.shape}; one volume (x, y, z) was expected.")
     _require_grid(path, shape, like)
     try:
-        values: Array = np.asanyarray(image.dataobj).reshape(shape)
+        values: Array = values_of(image, path).reshape(shape)
     except _DAMAGE as error:
         raise DatasetError(f"{path} is damaged: {error}. Fetch it again.") from error
     return values
@@ -177,6 +178,8 @@ def _frames(path: Path, mask: Mask) -> Iterator[Array]:
                 raw = file.read(size)
                 if len(raw) < size:
                     raise DatasetError(f"{path} is cut off: it holds {frame} of {stored} frames. Fetch it again.")
+                if frame == stored - 1:
+                    read_through(file)
                 yield apply_read_scaling(np.frombuffer(raw, dtype=dtype)[places], data.slope, data.inter)
         except _DAMAGE as error:
             raise DatasetError(f"{path} is damaged: {error}. Fetch it again.") from error

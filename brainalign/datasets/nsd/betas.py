@@ -19,6 +19,7 @@ from nibabel.openers import ImageOpener
 
 from brainalign.datasets.nsd.maps import damage, load_image
 from brainalign.datasets.nsd.overlays import overlay_header
+from brainalign.datasets.read_through import read_through
 from brainalign.datasets.soundness import require_length
 from brainalign.errors import DatasetError
 
@@ -189,6 +190,8 @@ class FrameBetas:
                     raise DatasetError(
                         f"{self.path} ends in trial {trial} of {self.n_trials}; it is cut off: fetch it again."
                     )
+                if trial == self.n_trials - 1:
+                    read_through(file)
                 yield np.frombuffer(data, dtype=self.dtype)[in_file]
 
 

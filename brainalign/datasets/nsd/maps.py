@@ -14,6 +14,7 @@ import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
+from brainalign.datasets.read_through import values_of
 from brainalign.errors import DatasetError
 
 __all__ = ["DAMAGE", "damage", "load_image", "read_volume", "require_file", "whole_numbers"]
@@ -93,4 +94,4 @@ def whole_numbers(values: Array, path: Path) -> npt.NDArray[np.int32]:
 
 def _values(image: Any, path: Path) -> Array:
     with damage(path):
-        return np.asanyarray(image.dataobj)
+        return values_of(image, path)

@@ -15,6 +15,7 @@ from nibabel.freesurfer.mghformat import MGHHeader
 from nibabel.openers import ImageOpener
 
 from brainalign.datasets.nsd.maps import damage, require_file
+from brainalign.datasets.read_through import read_through
 from brainalign.errors import DatasetError
 
 __all__ = ["OverlayHeader", "overlay_header", "read_overlay"]
@@ -69,6 +70,7 @@ def read_overlay(path: Path, n_vertices: int, *, of: str) -> npt.NDArray[Any]:
     with damage(path), ImageOpener(str(path)) as file:
         file.seek(header.offset)
         data = file.read(size * header.dtype.itemsize)
+        read_through(file)
     if len(data) < size * header.dtype.itemsize:
         raise DatasetError(f"{path} is cut off: fetch it again.")
     values = np.frombuffer(data, dtype=header.dtype)
