@@ -264,7 +264,7 @@ def _load(path: Path) -> Any:
         raise DatasetError(f"there is no file {path}.")
     try:
         image: Any = nib.load(path)
-        if path.suffix in (".gz", ".mgz") and hasattr(type(image), "from_stream"):
+        if path.suffix in (".gz", ".mgz") and hasattr(image, "dataobj") and hasattr(image, "from_stream"):
             stream = gzip.open(path)  # noqa: SIM115 - closed with the image
             image = type(image).from_stream(stream)
             weakref.finalize(image, stream.close)
