@@ -263,13 +263,11 @@ def _load(path: Path) -> Any:
     if not path.is_file():
         raise DatasetError(f"there is no file {path}.")
     try:
-        image: Any = nib.load(path)
+        image: Any = nib.load(path, keep_file_open=True) if path.suffix == ".nii" else nib.load(path)
         if path.suffix in (".gz", ".mgz") and hasattr(image, "dataobj") and hasattr(image, "from_stream"):
             stream = gzip.open(path)  # noqa: SIM115 - closed with the image
             image = type(image).from_stream(stream)
             weakref.finalize(image, stream.close)
-        elif path.suffix == ".nii":
-            image = nib.load(path, keep_file_open=True)
     except Exception as error:  # nibabel raises ImageFileError, HeaderDataError, OSError, ExpatError and more
         raise DatasetError(f"{path} does not read as an image ({error}); expected NIfTI, GIfTI or MGH.") from error
     if hasattr(image, "dataobj"):
