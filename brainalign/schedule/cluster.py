@@ -20,6 +20,7 @@ TOPIC = "brainalign-started"
 _TURN = 0.25  # seconds between looks at the clock
 _ANSWER = 60.0  # seconds that a scheduler may take to answer; one that is stopped or unreachable never does
 _NOTICE = 5.0  # seconds without any worker before the run says that it waits
+_UNDER_WAY = ("pending", "lost")  # "lost": it had ended, its worker died with the outcome, and it is made again
 _AHEAD = 2  # tasks sent for each thread, so that none waits for the network
 
 
@@ -61,6 +62,7 @@ class _Run:
         self._work, self._done, self._client, self._limits, self._progress = work, done, client, limits, progress
         self._patience = patience
         self._flying: dict[str, _InFlight] = {}
+        self._made_again: set[str] = set()
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._began: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._failures: list[Failure] = []
@@ -74,6 +76,7 @@ class _Run:
         try:
             while self._waiting or self._flying:
                 self._send()
+                self._look_at_outcomes()
                 self._look_at_clock()
                 with contextlib.suppress(queue.Empty):
                     self._settle(self._ended.get(timeout=_TURN))
@@ -88,25 +91,29 @@ class _Run:
         self._began.put((message["key"], message["worker"]))
 
     def _send(self) -> None:
-        threads = self._threads()
+        workers = self._workers()
+        threads = sum(workers.values())
+        self._forget_starts_on_lost(workers)
         self._wait_for_workers(threads)
         while self._waiting and len(self._flying) < _AHEAD * threads:
             task, attempt = self._waiting.popleft()
             key = f"{task.key}-{attempt}"
             with self._reached():
                 future = self._client.submit(_guarded, self._work, task.arguments, key, key=key, pure=False)
-            self._follow(key, _InFlight(task, future, attempt))
+                future.add_done_callback(lambda _, key=key: self._ended.put(key))
+            self._flying[key] = _InFlight(task, future, attempt)
 
-    def _follow(self, key: str, flight: _InFlight) -> None:
-        self._flying[key] = flight
-        with self._reached():
-            flight.future.add_done_callback(lambda _: self._ended.put(key))
-
-    def _threads(self) -> int:
+    def _workers(self) -> dict[str, int]:
         if self._client.status != "running":
             raise self._lost_scheduler("the connection is closed")
         with self._reached():
-            return sum(self._client.nthreads(callback_timeout=_ANSWER).values())
+            return dict(self._client.nthreads(callback_timeout=_ANSWER))
+
+    def _forget_starts_on_lost(self, workers: dict[str, int]) -> None:
+        """Let the clock of a task whose worker died begin anew when it starts on another."""
+        for flight in self._flying.values():
+            if flight.worker not in workers:
+                flight.started = flight.worker = None
 
     @contextlib.contextmanager
     def _reached(self) -> Iterator[None]:
@@ -138,6 +145,14 @@ class _Run:
             self._said_waiting = not threads
             self._progress("seconds without a worker", int(waited), int(self._patience))
 
+    def _look_at_outcomes(self) -> None:
+        """Settle tasks whose outcome went with its worker once the scheduler has had them made again."""
+        for key in list(self._made_again):
+            flight = self._flying.get(key)
+            if flight is None or flight.future.status not in _UNDER_WAY:
+                self._made_again.discard(key)
+                self._ended.put(key)
+
     def _look_at_clock(self) -> None:
         now = time.monotonic()
         with contextlib.suppress(queue.Empty):
@@ -157,16 +172,21 @@ class _Run:
                 self._failed(flight, "TimeLimit", f"ran longer than {allowed:g} s", again=True)
 
     def _settle(self, key: str) -> None:
-        flight = self._flying.pop(key, None)
+        flight = self._flying.get(key)
         if flight is None:  # was stopped
             return
+        if flight.future.status in _UNDER_WAY:
+            self._made_again.add(key)
+            return
         if flight.future.status != "finished":
+            del self._flying[key]
             self._lost(flight)
             return
         outcome = self._fetched(flight)
         if outcome is None:
-            self._follow(key, flight)
+            self._made_again.add(key)
             return
+        del self._flying[key]
         if "error" in outcome:
             self._failed(flight, outcome["error"], outcome["message"], again=outcome["again"])
             return

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,28 +95,45 @@ def test_a_port_behind_which_nobody_speaks(monkeypatch: pytest.MonkeyPatch) -> N
         collected(tasks_of(("", 2, "")), scheduler=f"tcp://127.0.0.1:{server.getsockname()[1]}")
 
 
+ONE, DEFAULTS = {"worker": 1}, Limits()
+
+
 class Stub:
     """A client and its one future: what their calls raise or return, one after the other."""
 
-    def __init__(self, threads: list[Any], results: list[Any] | None = None, status: str = "running") -> None:
-        self.status, self._threads = status, threads
-        self._future = SimpleNamespace(
-            status="finished", add_done_callback=lambda call: call(None), result=self._result
-        )
-        self._results = results or []
+    def __init__(self, workers: list[Any], results: list[Any] | None = None, status: str = "running") -> None:
+        self.status, self._workers, self.future = status, workers, StubFuture(results or [])
 
     def nthreads(self, callback_timeout: float) -> dict[str, int]:
         assert callback_timeout > 0
-        found = _next(self._threads)
-        return {"worker": found} if found else {}
+        return dict(_next(self._workers))
 
     def subscribe_topic(self, topic: str, handler: Any) -> None:
-        pass
+        self._handler = handler
 
     def submit(self, *arguments: Any, **how: Any) -> Any:
-        return self._future
+        self._handler((0.0, {"key": how["key"], "worker": "worker"}))
+        return self.future
 
-    def _result(self, timeout: float) -> Any:
+
+class StubFuture:
+    def __init__(self, results: list[Any]) -> None:
+        self._results, self.states = results, ["finished"]
+
+    @property
+    def status(self) -> str:
+        return str(_next(self.states))
+
+    def add_done_callback(self, call: Any) -> None:
+        call(self)
+
+    def done(self) -> bool:
+        return False
+
+    def cancel(self) -> None:
+        pass
+
+    def result(self, timeout: float) -> Any:
         assert timeout > 0
         return _next(self._results)
 
@@ -130,11 +146,11 @@ def _next(values: list[Any]) -> Any:
     return found
 
 
-def stubbed(stub: Stub, patience: float = 300.0, progress: Any = None) -> dict[str, int]:
+def stubbed(stub: Stub, patience: float = 300.0, progress: Any = None, limits: Limits = DEFAULTS) -> dict[str, int]:
     outcomes: dict[str, int] = {}
     tasks = tasks_of(("", 2, ""))
     failures = run_on_cluster(
-        square, tasks, lambda t, value: outcomes.update({t.label: value}), stub, Limits(), progress, patience
+        square, tasks, lambda t, value: outcomes.update({t.label: value}), stub, limits, progress, patience
     )
     assert failures == []
     return outcomes
@@ -149,27 +165,46 @@ def stubbed(stub: Stub, patience: float = 300.0, progress: Any = None) -> dict[s
     ],
 )
 def test_a_scheduler_that_goes_while_it_is_asked_is_said_to_be_lost(error: Exception, said: str) -> None:
-    for stub in (Stub([error]), Stub([1, error], [TimeoutError()])):
+    for stub in (Stub([error]), Stub([ONE, error], [TimeoutError()])):
         with pytest.raises(ScheduleError, match=f"the scheduler was lost after 0 of 1 steps .{said}") as caught:
             stubbed(stub)
         assert caught.value.__cause__ is error
     with pytest.raises(ScheduleError, match="the connection is closed"):
-        stubbed(Stub([1], status="connecting"))
+        stubbed(Stub([ONE], status="connecting"))
 
 
 def test_an_outcome_that_is_lost_with_its_worker_is_waited_for() -> None:
-    assert stubbed(Stub([1], [TimeoutError(), {"value": 4}])) == {"task 0": 4}
+    assert stubbed(Stub([ONE], [TimeoutError(), {"value": 4}])) == {"task 0": 4}
     with pytest.raises(ScheduleError, match="no worker"):
-        stubbed(Stub([1, 0], [TimeoutError()]), patience=0.1)
+        stubbed(Stub([ONE, {}], [TimeoutError()]), patience=0.1)
     with pytest.raises(ScheduleError, match=r"lost after 0 of 1 steps .CancelledError while"):
-        stubbed(Stub([1], [CancelledError()]))
+        stubbed(Stub([ONE], [CancelledError()]))
+
+
+@pytest.mark.parametrize("state", ["lost", "pending"])
+def test_a_task_whose_worker_dies_after_it_ended_has_not_failed(state: str) -> None:
+    stub = Stub([ONE], [{"value": 4}])
+    stub.future.states = [state, state, "finished"]
+    assert stubbed(stub, limits=Limits(retries=0)) == {"task 0": 4}
+
+
+def test_a_task_whose_worker_died_gets_all_its_time_on_the_next() -> None:
+    def stub(*workers: dict[str, int]) -> Stub:
+        made = Stub(list(workers), [{"value": 4}])
+        made.future.states = ["pending"] * 5 + ["finished"]
+        return made
+
+    limits = Limits(retries=0, seconds=0.5)
+    assert stubbed(stub(ONE, ONE, {"next": 1}), limits=limits) == {"task 0": 4}
+    with pytest.raises(AssertionError, match="ran longer than"):
+        stubbed(stub(ONE), limits=limits)
 
 
 def test_a_run_without_workers_says_that_it_waits_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brainalign.schedule.cluster._NOTICE", 0.2)
     seen: list[tuple[str, int, int]] = []
     with pytest.raises(ScheduleError, match=r"no worker for \d+ s, after 0 of 1 steps.*--worker-wait"):
-        stubbed(Stub([0]), patience=1.2, progress=lambda *said: seen.append(said))
+        stubbed(Stub([{}]), patience=1.2, progress=lambda *said: seen.append(said))
     assert seen[0] == ("seconds without a worker", 0, 1) and seen[-1][1] == 1
     assert (patience("tcp://a:1", Limits()), patience("tcp://a:1", Limits(wait=7.0))) == (300.0, 7.0)
     assert patience(ClusterSpec("slurm"), Limits()) > 86400
