@@ -15,10 +15,10 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from brainalign.datasets.inflation import HDF5_ERRORS, read_hdf5
-from brainalign.datasets.matlab import load_matlab
-from brainalign.datasets.rehearsal import rehearse
 from brainalign.errors import DatasetError, near_names
+from brainalign.foreign.inflation import HDF5_ERRORS, read_hdf5
+from brainalign.foreign.matlab import load_matlab
+from brainalign.foreign.rehearsal import rehearse
 
 __all__ = ["BData", "read_bdata"]
 

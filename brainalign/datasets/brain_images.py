@@ -7,7 +7,6 @@ The places of a volume are its voxels in C order over (x, y, z), the order of ni
 from __future__ import annotations
 
 import gzip
-import math
 import os
 import struct
 import weakref
@@ -25,10 +24,10 @@ from nibabel.freesurfer.mghformat import MGHImage
 from nibabel.gifti.gifti import GiftiImage
 from nibabel.nifti1 import Nifti1Image
 
-from brainalign.datasets.inflation import refuse_inflated
 from brainalign.datasets.matrices import load_array
-from brainalign.datasets.read_through import read_through
 from brainalign.errors import DatasetError, InputError
+from brainalign.foreign.inflation import refuse_inflated, refuse_inflated_image
+from brainalign.foreign.read_through import read_through
 
 __all__ = ["HEMISPHERES", "Grid", "MapStack", "open_maps", "read_annotation"]
 
@@ -271,13 +270,8 @@ def _load(path: Path) -> Any:
     except Exception as error:  # nibabel raises ImageFileError, HeaderDataError, OSError, ExpatError and more
         raise DatasetError(f"{path} does not read as an image ({error}); expected NIfTI, GIfTI or MGH.") from error
     if hasattr(image, "dataobj"):
-        _refuse_inflated(image, path)
+        refuse_inflated_image(image.shape, image.get_data_dtype(), path)
     return image
-
-
-def _refuse_inflated(image: Any, path: Path) -> None:
-    """Refuse a header that promises far more than the file can hold, before memory is taken for it."""
-    refuse_inflated(math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize, path.stat().st_size, str(path))
 
 
 def _surface_array(part: Any) -> Array:
@@ -309,7 +303,7 @@ def _mgh_array(path: Path) -> Array:
     try:
         with gzip.open(path) if path.suffix == ".mgz" else path.open("rb") as file:
             image = MGHImage.from_stream(file)
-            _refuse_inflated(image, path)
+            refuse_inflated_image(image.shape, image.get_data_dtype(), path)
             values = np.asanyarray(image.dataobj).copy()
             read_through(file)
     except DatasetError:

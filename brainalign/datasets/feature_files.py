@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.datasets.deposit import require_known_stimuli
-from brainalign.datasets.inflation import refuse_inflated_array
-from brainalign.datasets.matlab import load_matlab
 from brainalign.datasets.matrices import Labels, load_array, load_labels, real_numbers
-from brainalign.datasets.rehearsal import rehearse
 from brainalign.errors import ChoiceError, DatasetError, InputError, near_names
+from brainalign.foreign.inflation import refuse_inflated_array
+from brainalign.foreign.matlab import load_matlab
+from brainalign.foreign.rehearsal import rehearse
 
 if TYPE_CHECKING:
     from brainalign.store import Store

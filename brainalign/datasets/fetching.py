@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from brainalign.datasets.inflation import place_within
 from brainalign.datasets.remote_files import Packed, RemoteFile, RemoteFiles
 from brainalign.datasets.remote_places import open_remote
 from brainalign.datasets.room import require_free
 from brainalign.errors import ChoiceError, DatasetError, InputError
+from brainalign.foreign.inflation import place_within
 from brainalign.manifests import load_manifest
 from brainalign.store.files import without_secrets
 

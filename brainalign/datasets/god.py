@@ -14,8 +14,9 @@ import pandas as pd
 from brainalign.datasets.bdata import BData, read_bdata
 from brainalign.datasets.checking import check_subjects
 from brainalign.datasets.deposit import count_repeats, deposit_responses
+from brainalign.datasets.matrices import whole_numbers
 from brainalign.datasets.report import ImportReport, IngestReport
-from brainalign.datasets.roi_masks import Masks, neuroids_of, whole_numbers
+from brainalign.datasets.roi_masks import Masks, neuroids_of
 from brainalign.datasets.shipped_files import chosen
 from brainalign.datasets.stimulus_sets import extend_stimuli, with_images
 from brainalign.datasets.tree_report import TreeReport

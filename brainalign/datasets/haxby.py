@@ -19,6 +19,7 @@ from brainalign.datasets.shipped_files import chosen, tree_root
 from brainalign.datasets.stimulus_sets import extend_stimuli
 from brainalign.datasets.tree_report import TreeReport
 from brainalign.errors import DatasetError
+from brainalign.foreign.damage import read_lines
 from brainalign.manifests import load_manifest
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _presentations(folder: Path, subject: str, neuroids: str, shift: int) -> Pre
 def _labels(path: Path, n_volumes: int) -> tuple[list[str], list[int]]:
     if not path.is_file():
         raise DatasetError(f"there is no file {path}; expected the header 'labels chunks' and one row a volume.")
-    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line.split() for line in read_lines(path) if line.strip()]
     if not lines or lines[0] != ["labels", "chunks"] or any(len(line) != 2 for line in lines):
         raise DatasetError(f"{path} is not a table of 'labels chunks', one row a volume, separated by blanks.")
     if len(lines) - 1 != n_volumes:

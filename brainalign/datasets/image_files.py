@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from brainalign.datasets.inflation import ARCHIVE_ERRORS, unpacked
 from brainalign.errors import DatasetError
+from brainalign.foreign.inflation import ARCHIVE_ERRORS, unpacked
 from brainalign.store.films import is_film_name
 from brainalign.store.stimulus_files import SUFFIXES, ParquetImages, is_image_name
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.volumeutils import apply_read_scaling
 
-from brainalign.datasets.read_through import read_through, values_of
 from brainalign.errors import DatasetError
+from brainalign.foreign.damage import damage
+from brainalign.foreign.inflation import refuse_inflated_image
+from brainalign.foreign.read_through import read_through, values_of
 
 __all__ = [
     "Mask",
@@ -29,7 +30,6 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-_DAMAGE = (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError)
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,8 @@ def read_volume(path: Path, *, like: Mask | None = None) -> Array:
     if len(shape) != 3:
         raise DatasetError(f"{path} has shape {image.shape}; one volume (x, y, z) was expected.")
     _require_grid(path, shape, like)
-    try:
+    with damage(path):
         values: Array = values_of(image, path).reshape(shape)
-    except _DAMAGE as error:
-        raise DatasetError(f"{path} is damaged: {error}. Fetch it again.") from error
     return values
 
 
@@ -172,26 +170,25 @@ def _frames(path: Path, mask: Mask) -> Iterator[Array]:
     size = int(np.prod(shape)) * dtype.itemsize
     places = np.ravel_multi_index(np.nonzero(mask.inside), shape, order="F")
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        try:
+        with damage(path):
             file.seek(data.offset)
-            for frame in range(stored):
+        for frame in range(stored):
+            with damage(path):
                 raw = file.read(size)
-                if len(raw) < size:
-                    raise DatasetError(f"{path} is cut off: it holds {frame} of {stored} frames. Fetch it again.")
                 if frame == stored - 1:
                     read_through(file)
-                yield apply_read_scaling(np.frombuffer(raw, dtype=dtype)[places], data.slope, data.inter)
-        except _DAMAGE as error:
-            raise DatasetError(f"{path} is damaged: {error}. Fetch it again.") from error
+            if len(raw) < size:
+                raise DatasetError(f"{path} is cut off: it holds {frame} of {stored} frames. Fetch it again.")
+            yield apply_read_scaling(np.frombuffer(raw, dtype=dtype)[places], data.slope, data.inter)
 
 
 def _open(path: Path) -> Any:
     if not path.is_file():
         raise DatasetError(f"there is no file {path}.")
-    try:
-        return nib.load(path)
-    except _DAMAGE as error:
-        raise DatasetError(f"{path} is damaged or no NIfTI volume: {error}. Fetch it again.") from error
+    with damage(path, "a NIfTI volume"):
+        image: Any = nib.load(path)
+        refuse_inflated_image(image.shape, image.get_data_dtype(), path)
+        return image
 
 
 def _require_grid(path: Path, shape: tuple[int, ...], like: Mask | None) -> None:

@@ -11,10 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainalign.datasets.inflation import ARCHIVE_ERRORS, refuse_inflated_array
 from brainalign.errors import DatasetError, InputError, NonFiniteError, near_names
+from brainalign.foreign.inflation import ARCHIVE_ERRORS, refuse_inflated_array
 
-__all__ = ["Labels", "load_array", "load_labels", "load_table", "real_numbers", "refuse_non_finite", "table_matrix"]
+__all__ = [
+    "Labels",
+    "load_array",
+    "load_labels",
+    "load_table",
+    "real_numbers",
+    "refuse_non_finite",
+    "table_matrix",
+    "whole_numbers",
+]
 
 PathLike = str | os.PathLike[str]
 Labels = PathLike | Sequence[Any] | npt.NDArray[Any]
@@ -132,6 +141,21 @@ def real_numbers(values: Any, what: str) -> npt.NDArray[Any]:
         return array.astype(np.float64)
     kind = np.float32 if array.dtype.itemsize <= 4 else np.float64
     return array if array.dtype == np.dtype(kind) else array.astype(kind)
+
+
+def whole_numbers(values: npt.ArrayLike, where: str) -> npt.NDArray[np.int64]:
+    """Return labels or counts as integers.
+
+    Raises
+    ------
+    DatasetError
+        If there is none, or a value is no whole number.
+    """
+    found = np.asarray(values)
+    whole = found.dtype.kind in "biu" or (found.dtype.kind == "f" and bool((np.abs(found) < 2**63).all()))
+    if not found.size or not whole or not np.array_equal(found, np.round(found)):
+        raise DatasetError(f"{where} holds {found.size} {found.dtype} values that are no whole numbers.")
+    return found.astype(np.int64)
 
 
 def refuse_non_finite(matrix: npt.NDArray[Any], rows: Sequence[str], columns: str, what: str) -> None:

@@ -23,6 +23,7 @@ from brainalign.datasets.report import IngestReport
 from brainalign.datasets.shipped_files import chosen, tree_root
 from brainalign.datasets.tree_report import TreeReport
 from brainalign.errors import DatasetError
+from brainalign.foreign.damage import damage
 from brainalign.manifests import load_manifest
 
 if TYPE_CHECKING:
@@ -195,13 +196,11 @@ def _label_rows(path: Path) -> npt.NDArray[np.int64]:
     """Return the patches of every volume, shape (n_volumes, 10, 10), row and column as seen."""
     if not path.is_file():
         raise DatasetError(f"there is no file {path}; expected one row a volume, 100 numbers separated by commas.")
-    try:
+    with damage(path, "a table of numbers separated by commas"):
         table = np.loadtxt(path, delimiter=",", ndmin=2)
-    except ValueError as error:
-        raise DatasetError(f"{path} is not a table of numbers separated by commas: {error}") from error
-    if table.shape[1] != SIDE * SIDE or not np.isin(table, (-1, 0, 1)).all():
+    if not table.size or table.shape[1] != SIDE * SIDE or not np.isin(table, (-1, 0, 1)).all():
         raise DatasetError(
-            f"{path} has {table.shape[1]} columns with values from {table.min():g} to {table.max():g}; expected 100 "
+            f"{path} has shape {table.shape} with values {np.unique(table)[:4].tolist()}; expected 100 "
             "patches of 0 or 1, or -1 through a row of rest."
         )
     rest: npt.NDArray[np.bool_] = table < 0

@@ -15,9 +15,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from brainalign.datasets.inflation import HDF5_ERRORS, read_hdf5
-from brainalign.datasets.rehearsal import rehearse
 from brainalign.errors import DatasetError
+from brainalign.foreign.inflation import HDF5_ERRORS, read_hdf5
+from brainalign.foreign.rehearsal import rehearse
 
 __all__ = ["Netcdf", "Variable", "read_netcdf", "write_netcdf"]
 

@@ -13,8 +13,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from brainalign.datasets.matlab import load_matlab
+from brainalign.datasets.matrices import load_array, whole_numbers
 from brainalign.errors import DatasetError, InputError
+from brainalign.foreign.matlab import load_matlab
 
 __all__ = [
     "MINDEYE1_MEMBERS",
@@ -161,10 +162,7 @@ def brain_diffuser_parts(
     shared = np.isin(unique[in_time], common)
     for split, chosen_rows in (("train", in_time[~shared]), ("test", in_time[shared])):
         path = folder / subject / f"nsd_{split}_fmriavg_nsdgeneral_sub{number}.npy"
-        try:
-            values = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise DatasetError(f"{path} does not read as an array of numbers: {error}") from error
+        values = load_array(path)
         if values.ndim != 2 or len(values) != len(chosen_rows):
             raise DatasetError(
                 f"{path} has shape {values.shape}; in {sessions} sessions {subject} saw {len(chosen_rows)} images of "
@@ -199,11 +197,10 @@ def brain_diffuser_design(folder: Path, given: str | Path | None = None) -> tupl
             "nsddata/experiments/nsd."
         )
     content = load_matlab(path, "NSD's design")
-    try:
-        ordering, images = content["masterordering"], content["subjectim"]
-        return ordering.ravel().astype(np.int64), images.astype(np.int64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path} does not read as NSD's design (masterordering, subjectim): {error}") from error
+    if not {"masterordering", "subjectim"} <= content.keys():
+        raise DatasetError(f"{path} does not read as NSD's design (masterordering, subjectim): {sorted(content)}")
+    ordering, images = (whole_numbers(content[name], f"{path}: {name}") for name in ("masterordering", "subjectim"))
+    return ordering.ravel(), images
 
 
 def _samples(path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Array]]]:

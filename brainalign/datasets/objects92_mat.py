@@ -15,12 +15,12 @@ from PIL import Image
 
 from brainalign.datasets.image_files import folder_beside, write_zip
 from brainalign.datasets.images import import_images
-from brainalign.datasets.matlab import load_matlab
 from brainalign.datasets.rdms import import_rdms
 from brainalign.datasets.report import IngestReport
 from brainalign.datasets.shipped_files import chosen
 from brainalign.datasets.tree_report import TreeReport
 from brainalign.errors import DatasetError, near_names
+from brainalign.foreign.matlab import load_matlab
 from brainalign.manifests import load_manifest
 
 if TYPE_CHECKING:

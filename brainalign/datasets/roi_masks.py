@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.datasets.deposit import Neuroids
+from brainalign.datasets.matrices import whole_numbers
 from brainalign.datasets.neuroid_tables import ALL
 from brainalign.errors import DatasetError
 
-__all__ = ["label_masks", "neuroids_of", "whole_numbers"]
+__all__ = ["label_masks", "neuroids_of"]
 
 Array = npt.NDArray[Any]
 Masks = dict[str, npt.NDArray[np.bool_]]
@@ -54,19 +55,6 @@ def label_masks(
         known = ", ".join(f"{number} {name}" for number, name in labels.items())
         raise DatasetError(f"{where} holds the labels {unknown}, which {family} does not name ({known}). {way_out}")
     return {f"{family}/{name}": numbers == number for number, name in labels.items()}
-
-
-def whole_numbers(values: Array, where: str) -> npt.NDArray[np.int64]:
-    """Return labels as integers.
-
-    Raises
-    ------
-    DatasetError
-        If a value is no whole number.
-    """
-    if values.dtype.kind not in "biuf" or not np.array_equal(values, np.round(values)):
-        raise DatasetError(f"{where} holds {values.dtype} values that are no whole numbers; labels were expected.")
-    return values.astype(np.int64)
 
 
 def neuroids_of(masks: Masks, coordinates: Mapping[str, Array], n_neuroids: int) -> Neuroids:

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from brainalign import __version__
 from brainalign.datasets.deposit import Neuroids, averaged_reason, count_repeats, deposit_responses
-from brainalign.datasets.inflation import HDF5_ERRORS, read_hdf5
 from brainalign.datasets.matrices import real_numbers
 from brainalign.datasets.neuroid_tables import ALL
 from brainalign.datasets.rdms import import_rdms
-from brainalign.datasets.rehearsal import rehearse
 from brainalign.datasets.report import ImportReport
 from brainalign.errors import ChoiceError, DatasetError, InputError, near_names
+from brainalign.foreign.inflation import HDF5_ERRORS, read_hdf5
+from brainalign.foreign.rehearsal import rehearse
 
 if TYPE_CHECKING:
     import xarray as xr

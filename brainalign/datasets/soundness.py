@@ -14,8 +14,9 @@ import nibabel as nib
 import numpy as np
 
 from brainalign.datasets.matrices import load_array
-from brainalign.datasets.rehearsal import rehearse
 from brainalign.errors import DatasetError
+from brainalign.foreign.damage import damage
+from brainalign.foreign.rehearsal import rehearse
 
 __all__ = ["check_sound", "require_length"]
 
@@ -41,10 +42,8 @@ def check_sound(path: Path) -> None:
     look = _LOOKS.get(path.suffixes[-2] if path.suffix == ".gz" and len(path.suffixes) > 1 else path.suffix.lower())
     if look is None:
         return
-    try:
+    with damage(path, "what its ending says"):
         look(path)
-    except (OSError, EOFError, RuntimeError, tarfile.TarError, zipfile.BadZipFile, struct.error) as error:
-        raise DatasetError(f"{path} is damaged or not what its ending says: {error}. Fetch it again.") from error
 
 
 def require_length(path: Path, expected: int) -> None:
@@ -66,11 +65,9 @@ def require_length(path: Path, expected: int) -> None:
 
 
 def _volume(path: Path) -> None:
-    try:
+    with damage(path, "a NIfTI volume"):
         image: Any = nib.load(path)
-    except (nib.filebasedimages.ImageFileError, ValueError) as error:
-        raise DatasetError(f"{path} is damaged or no NIfTI volume: {error}. Fetch it again.") from error
-    data = image.dataobj
+        data = image.dataobj
     require_length(path, int(data.offset) + int(np.prod(image.shape)) * np.dtype(data.dtype).itemsize)
 
 

@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from brainalign.errors import InputError, ModelError, PairingError, near_names
+from brainalign.errors import DatasetError, InputError, ModelError, PairingError, near_names
+from brainalign.foreign.damage import damage, read_lines
+from brainalign.foreign.inflation import read_hdf5, refuse_inflated_array
+from brainalign.foreign.rehearsal import rehearse
 from brainalign.models.engine import Engine, file_sha256
 from brainalign.models.network import Network
 from brainalign.models.request import ModelRequest
@@ -66,7 +69,8 @@ class FeatureTable(Engine):
         if len(self._rows) != len(ids):
             raise PairingError(f"{len(ids) - len(self._rows)} ids of the features stand twice or more")
         for name, values in self._arrays.items():
-            if values.ndim < 2 or len(values) != len(ids) or values.dtype.kind != "f":
+            known = values.dtype.kind == "f" and values.dtype.itemsize <= 8
+            if values.ndim < 2 or len(values) != len(ids) or not known:
                 raise ModelError(
                     f"array {name!r} is {values.dtype} {values.shape}; expected floating-point numbers with one row "
                     f"for each of {len(ids)} ids"
@@ -99,7 +103,8 @@ class FeatureTable(Engine):
         """Look the rows up."""
         asked = list(self._arrays if names is None else names) or list(self._arrays)[-1:]
         rows = inputs.cpu().numpy()
-        return {name: torch.from_numpy(np.ascontiguousarray(self._arrays[name][rows])) for name in asked}
+        found = {name: self._arrays[name][rows] for name in asked}
+        return {name: torch.from_numpy(np.array(v, v.dtype.newbyteorder("="), order="C")) for name, v in found.items()}
 
 
 def _read(path: Path) -> tuple[list[str], dict[str, Any]]:
@@ -108,15 +113,16 @@ def _read(path: Path) -> tuple[list[str], dict[str, Any]]:
     }  # fmt: skip
     if path.suffix not in readers:
         raise ModelError(f"{path} is no file of features; expected " + ", ".join(readers))
-    try:
-        ids, arrays = readers[path.suffix](path)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path} cannot be read as features: {error}") from error
     beside = path.with_suffix(".txt")
+    try:
+        with damage(path, "a file of features"):
+            ids, arrays = readers[path.suffix](path)
+        if ids is None and beside.is_file():
+            ids = read_lines(beside)
+    except DatasetError as error:
+        raise ModelError(str(error)) from error
     if ids is None:
-        if not beside.is_file():
-            raise ModelError(f"{path} does not say which stimulus a row is: put {beside.name} beside it, one id a line")
-        ids = beside.read_text(encoding="utf-8").splitlines()
+        raise ModelError(f"{path} does not say which stimulus a row is: put {beside.name} beside it, one id a line")
     return ids, arrays
 
 
@@ -126,6 +132,8 @@ def _npy(path: Path) -> tuple[None, dict[str, Any]]:
 
 def _npz(path: Path) -> tuple[list[str] | None, dict[str, Any]]:
     with np.load(path, allow_pickle=False) as file:
+        for name in file.files:
+            refuse_inflated_array(file, name, path)
         arrays = {name: file[name] for name in file.files}
     return _popped(arrays)
 
@@ -133,8 +141,9 @@ def _npz(path: Path) -> tuple[list[str] | None, dict[str, Any]]:
 def _hdf5(path: Path) -> tuple[list[str] | None, dict[str, Any]]:
     import h5py
 
+    rehearse(path)
     with h5py.File(path, "r") as file:
-        arrays = {name: file[name][()] for name in file if isinstance(file[name], h5py.Dataset)}
+        arrays = {name: read_hdf5(file[name], path) for name in file if isinstance(file[name], h5py.Dataset)}
     return _popped(arrays)
 
 

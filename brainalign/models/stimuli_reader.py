@@ -15,6 +15,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from brainalign.errors import ChoiceError, DatasetError, ImageError
+from brainalign.foreign.inflation import ARCHIVE_ERRORS, unpacked
 from brainalign.store.films import Film, is_film_name
 from brainalign.store.stimulus_files import ParquetImages, frame_names
 
@@ -170,7 +171,9 @@ class StimulusReader:
 
     def _bytes(self, row: int, file: str) -> bytes:
         try:
-            if self._kind in ("zip", "parquet"):
+            if self._kind == "zip":
+                return unpacked(self._open, file, Path(str(self._open.filename)))
+            if self._kind == "parquet":
                 return bytes(self._open.read(file))
             path = self._open / file
             if not path.resolve().is_relative_to(self._open.resolve()):
@@ -178,7 +181,7 @@ class StimulusReader:
             return bytes(path.read_bytes())
         except (KeyError, OSError) as error:
             raise DatasetError(f"stimulus {self._name(row)} is not there any more: {error}") from error
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        except ARCHIVE_ERRORS as error:
             raise ImageError(f"stimulus {self._name(row)} cannot be read from its zip file: {error}") from error
 
     def _pixels(self, row: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from brainalign.errors import ModelError
+from brainalign.foreign.inflation import unpacked
 from brainalign.models.engine import Engine, file_sha256
 from brainalign.models.layers import first_tensor
 from brainalign.models.network import Network
@@ -45,8 +46,9 @@ def load(asked: ModelRequest) -> Network:
         with warnings.catch_warnings():  # that torch would rather have torch.export helps nobody with a file at hand
             warnings.filterwarnings("ignore", r".*torch\.jit\.load", category=Warning)
             script = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{path} is no TorchScript archive: {str(error).splitlines()[0][:200]}") from error
+    except Exception as error:  # IndexError, MemoryError and more for one fact: the archive cannot be read
+        said = (str(error).splitlines() or [""])[0][:200]
+        raise ModelError(f"{path} is no TorchScript archive ({type(error).__name__}: {said})") from error
     engine = ScriptEngine(script.eval(), file_sha256(path))
     return engine_network(name, engine, given, family=str(script.original_name))
 
@@ -64,8 +66,8 @@ def _refuse_foreign_code(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             named = [name for name in archive.namelist() if "/code/" in name and name.endswith(".py")]
-            code = {name: archive.read(name).decode() for name in named}
-    except (zipfile.BadZipFile, UnicodeDecodeError, RuntimeError, NotImplementedError, OSError) as error:
+            code = {name: unpacked(archive, name, path).decode() for name in named}
+    except Exception as error:  # readers of zip files fail with a dozen types; bombs are refused with a DatasetError
         raise ModelError(f"{path} is no TorchScript archive: {error}") from error
     for name, text in code.items():
         for space, operator, of_torch in _OPERATOR.findall(text):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,11 +29,16 @@ from brainalign.datasets.netcdf_files import read_netcdf
 from brainalign.datasets.nsd.labels import read_ctab
 from brainalign.datasets.region_images import read_label_table
 from brainalign.datasets.rsatoolbox_files import read_dictionary
-from brainalign.datasets.unpickling import load_object_array, load_pickle
+from brainalign.datasets.splits import import_split
 from brainalign.errors import BrainalignError
+from brainalign.foreign.unpickling import load_object_array, load_pickle
+from brainalign.models import Preprocessing, features_source, torchscript_source
+from brainalign.models.request import ModelRequest
 from brainalign.models.stimuli_reader import decode_image
 from brainalign.results import read_property, read_result
 from brainalign.schedule import read_spec
+from brainalign.spectral import SpectralAdapter
+from brainalign.spectral.adapter_files import read_adapter
 from brainalign.store import open_store
 from brainalign.testing.foreign_files import make_assembly
 from brainalign.testing.results import MiniatureBoard, MiniatureModel
@@ -216,7 +223,69 @@ def _entry(name: str) -> tuple[Callable[[Path], Any], Callable[[Path], None]]:
     return read, sound
 
 
+def _request(path: Path) -> ModelRequest:
+    return ModelRequest(str(path), preprocessing=Preprocessing(size=16, mean=(0.5,) * 3, std=(0.5,) * 3))
+
+
+def _model_features(path: Path) -> Any:
+    network = features_source.load(ModelRequest(str(path)))
+    return network.module.run(network.preprocess("a")[None], None)
+
+
+def _features_npy(path: Path) -> None:
+    np.save(path, np.eye(2))
+    path.with_suffix(".txt").write_text("a\nb\n", encoding="utf-8")
+
+
+def _features_hdf5(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["stimulus"] = np.array([b"a", b"b"])
+        file["fc"] = np.eye(2)
+
+
+def _features_safetensors(path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"fc": np.eye(2)}, path, metadata={"stimulus": '["a", "b"]'})
+
+
+def _torchscript(path: Path) -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(net.eval()), str(path))
+
+
+def _adapter(path: Path) -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
+    SpectralAdapter(net, rank=2).save(path)
+
+
+def _split(path: Path) -> None:
+    variant = {"variant_id": "tau_0", "train_ids": ["a.png", "b.png"], "test_ids": ["c.png", "d.png"]}
+    content = {"name": "tau", "pool": "shared", "splitter": "tau", "params": {"tau": 0.8}, "variants": [variant]}
+    path.write_text(json.dumps({**content, "n_train": 2, "n_test": 2}), encoding="utf-8")
+
+
+def _read_split(path: Path) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(folder)
+        store.put_stimuli("set", pd.DataFrame({"stimulus": list("abcdef")}))
+        return import_split(store, "set", path)
+
+
 READERS = {
+    "model features npy": Reader(".npy", _model_features, _features_npy),
+    "model features npz": Reader(".npz", _model_features, lambda p: np.savez(p, stimulus=["a", "b"], fc=np.eye(2))),
+    "model features hdf5": Reader(".h5", _model_features, _features_hdf5),
+    "model features safetensors": Reader(".safetensors", _model_features, _features_safetensors),
+    "model features parquet": Reader(
+        ".parquet", _model_features, lambda p: pd.DataFrame({"stimulus": ["a", "b"], "fc": [0.5, 1.5]}).to_parquet(p)
+    ),
+    "torchscript": Reader(".pt", lambda p: torchscript_source.load(_request(p)), _torchscript),
+    "adapter": Reader(".safetensors", read_adapter, _adapter),
+    "split": Reader(".json", _read_split, _split),
     "stimuli": Reader(".parquet", _read_stimuli, _stimuli),
     "pointer": Reader(".json", *_entry("current.json")),
     "document": Reader(".json", *_entry("zarr.json")),

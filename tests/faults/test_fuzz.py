@@ -5,12 +5,9 @@ from __future__ import annotations
 import io
 import os
 import random
-import resource
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -22,6 +19,7 @@ from hypothesis import strategies as st
 from brainalign.datasets.bdata import read_bdata
 from brainalign.datasets.matrices import load_array
 from brainalign.errors import BrainalignError
+from tests.faults.damaging import limited, mutated
 from tests.faults.foreign_readers import READERS, Reader
 
 pytestmark = [
@@ -29,45 +27,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of the libraries, about the damage
 ]
 SECONDS = float(os.environ.get("BRAINALIGN_FUZZ_SECONDS", "600"))
-ROOM = 3 << 30  # bytes that a reader may ask for
-LONGEST = 20.0  # seconds for one small file
-
-
-@contextmanager
-def limited() -> Iterator[None]:
-    """Leave so much address space, and so much time."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM, hard))
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-    assert time.monotonic() - started < LONGEST
-
-
-def mutated(data: bytes, draw: random.Random) -> bytes:
-    """Flip, cut, repeat, insert and overwrite."""
-    out = bytearray(data)
-    for _ in range(draw.choice((1, 1, 2, 4, 8, 30))):
-        at = draw.randrange(len(out) + 1)
-        kind = draw.randrange(6)
-        if kind == 0 and at < len(out):
-            out[at] ^= 1 << draw.randrange(8)
-        elif kind == 1:
-            del out[at:]
-        elif kind == 2:
-            end = min(len(out), at + draw.randrange(1, 64))
-            out[at:at] = out[at:end] * draw.randrange(1, 4)
-        elif kind == 3:
-            out[at:at] = draw.randbytes(draw.randrange(1, 32))
-        elif kind == 4:
-            value = draw.choice((0, 255, 2**31 - 1, 2**32 - 1, 2**63 - 1)).to_bytes(8, draw.choice(("little", "big")))
-            out[at : at + 8] = value
-        else:
-            del out[at : at + draw.randrange(1, 64)]
-    return bytes(out)
 
 
 def meets(reader: Reader, path: Path, data: bytes) -> None:
@@ -123,8 +82,8 @@ def test_a_long_run_over_damaged_files(name: str, tmp_path: Path) -> None:
 
 
 def test_bombs_and_ways_out_are_refused(tmp_path: Path) -> None:
-    from brainalign.datasets.inflation import place_within
     from brainalign.errors import DatasetError
+    from brainalign.foreign.inflation import place_within
 
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         header = io.BytesIO()

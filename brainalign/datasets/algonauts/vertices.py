@@ -11,8 +11,8 @@ import numpy.typing as npt
 from brainalign.datasets.algonauts.splits import HEMISPHERES
 from brainalign.datasets.matrices import load_array
 from brainalign.datasets.roi_masks import Masks, label_masks
-from brainalign.datasets.unpickling import load_object_array
 from brainalign.errors import DatasetError
+from brainalign.foreign.unpickling import load_object_array
 from brainalign.manifests import Manifest
 
 __all__ = ["read_family", "read_regions", "shipped_ceiling", "vertex_places"]

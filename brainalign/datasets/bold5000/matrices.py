@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from brainalign.datasets.bold5000.trials import Trials, betas_name
 from brainalign.datasets.bold5000.variants import REGIONS
-from brainalign.datasets.matlab import load_matlab
 from brainalign.datasets.matrices import load_array, real_numbers
-from brainalign.datasets.rehearsal import rehearse
 from brainalign.datasets.trees import find_files, find_one
 from brainalign.errors import DatasetError
+from brainalign.foreign.matlab import load_matlab
+from brainalign.foreign.rehearsal import rehearse
 from brainalign.manifests import Manifest
 
 __all__ = ["first_release", "second_release"]

@@ -15,6 +15,7 @@ from brainalign.datasets.bold5000.variants import BETA_TYPES
 from brainalign.datasets.masked_frames import frame_count
 from brainalign.datasets.trees import find_files, find_one
 from brainalign.errors import DatasetError
+from brainalign.foreign.damage import read_lines
 from brainalign.manifests import Manifest
 
 __all__ = ["Trials", "betas_name", "read_trials", "session_sizes", "session_volumes", "with_sessions"]
@@ -44,10 +45,7 @@ def read_trials(root: Path, subject: str, release: int, manifest: Manifest) -> T
     first = [f"{subject}_imgnames.txt"]
     second = [f"CSI{int(number):02d}_stim_lists.txt", f"{subject}_stim_lists.txt"] if number.isdigit() else []
     path = find_one(root, first + second if release == 2 else second + first, manifest)
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not text: {error}. Fetch it again.") from error
+    lines = [line.strip() for line in read_lines(path)]
     names = [PurePosixPath(line).name.removeprefix(REPEATED) for line in lines if line]
     if not names:
         raise DatasetError(f"{path} names no image; expected one a line, in the order of the trials.")
@@ -136,4 +134,4 @@ def with_sessions(
 
 
 def _lines(path: Path) -> int:
-    return sum(bool(line.strip()) for line in path.read_text(encoding="utf-8").splitlines())
+    return sum(bool(line.strip()) for line in read_lines(path))

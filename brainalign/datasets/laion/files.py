@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainalign.datasets.masked_frames import Mask, frame_count, masked_frames, read_mask, whole_grid
-from brainalign.datasets.matrices import load_table
+from brainalign.datasets.matrices import load_table, whole_numbers
 from brainalign.datasets.roi_masks import Masks
 from brainalign.datasets.sessions import zscore_sessions
 from brainalign.datasets.trees import find_files
@@ -98,7 +98,7 @@ def _trials(betas: Path, session: int) -> pd.DataFrame:
     if label is None:
         raise DatasetError(f"{tables[0]} has the columns {', '.join(map(str, table.columns))}; 'label' is needed.")
     frame = next((name for name in FRAME if name in table), None)
-    frames = np.arange(len(table)) if frame is None else table[frame].to_numpy()
+    frames = np.arange(len(table)) if frame is None else whole_numbers(table[frame], f"{tables[0]}, {frame}")
     n = frame_count(betas)
     if len(table) != n or not np.array_equal(np.sort(frames), np.arange(n)):
         raise DatasetError(
@@ -109,9 +109,9 @@ def _trials(betas: Path, session: int) -> pd.DataFrame:
     found: dict[str, Any] = {
         "stimulus": [_stem(name) for name in names],
         "filename": names,
-        "frame": frames.astype(np.int64),
+        "frame": frames,
         "session": session,
-        "trial": frames.astype(np.int64) + 1,
+        "trial": frames + 1,
     }
     if "run" in table:
         found["run"] = table["run"].to_numpy()

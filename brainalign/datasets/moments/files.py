@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from brainalign.datasets.trees import find_files
-from brainalign.datasets.unpickling import PickledImage, load_pickle
 from brainalign.errors import DatasetError
+from brainalign.foreign.unpickling import PickledImage, load_pickle
 
 __all__ = [
     "shape_of",

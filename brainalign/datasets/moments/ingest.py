@@ -76,7 +76,7 @@ def ingest_bold_moments(
         also with ``-train`` or ``-test``.
     trust_pickle : bool
         All these files are pickles, and are refused unless this says that they come from a source you trust. Even then
-        they are read without running what they hold: :mod:`brainalign.datasets.unpickling`.
+        they are read without running what they hold: :mod:`brainalign.foreign.unpickling`.
     images : path, optional
         Folder or zip with one film a video, ``vid0001.mp4`` and so on, or one folder of frames, ``vid0001/``, or one
         image, ``vid0001.jpg``, as a middle frame.

@@ -12,8 +12,8 @@ from brainalign.datasets.masked_frames import Mask, read_mask
 from brainalign.datasets.moments.files import VideoBetas, shape_of
 from brainalign.datasets.roi_masks import Masks
 from brainalign.datasets.trees import find_files
-from brainalign.datasets.unpickling import load_pickle
 from brainalign.errors import DatasetError
+from brainalign.foreign.unpickling import load_pickle
 
 __all__ = ["region_betas", "region_masks", "subject_mask"]
 

@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.openers import ImageOpener
 
-from brainalign.datasets.nsd.maps import damage, load_image
+from brainalign.datasets.nsd.maps import load_image
 from brainalign.datasets.nsd.overlays import overlay_header
-from brainalign.datasets.read_through import read_through
 from brainalign.datasets.soundness import require_length
 from brainalign.errors import DatasetError
+from brainalign.foreign.damage import damage
+from brainalign.foreign.read_through import read_through
 
 __all__ = ["SCALE", "BetaFile", "HemispherePair", "check_file", "open_betas"]
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brainalign.datasets.matlab import load_matlab
+from brainalign.datasets.matrices import whole_numbers
 from brainalign.errors import ChoiceError, DatasetError
+from brainalign.foreign.matlab import load_matlab
 
 __all__ = ["Design", "load_fields", "read_design", "stimulus_id", "subject_number"]
 
@@ -146,7 +147,9 @@ def read_design(path: Path) -> Design:
                 f"{hint}; both count from 1."
             )
     pattern = fields.get("stimpattern")
-    return Design(path, ordering, images, shared, None if pattern is None else np.asarray(pattern).astype(np.int64))
+    return Design(
+        path, ordering, images, shared, None if pattern is None else whole_numbers(pattern, f"{path}: stimpattern")
+    )
 
 
 def _counted_from_one(values: Any, name: str, path: Path) -> IntArray:

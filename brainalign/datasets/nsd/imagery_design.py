@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brainalign.datasets.matlab import load_matlab
 from brainalign.errors import ChoiceError, DatasetError, near_names
+from brainalign.foreign.matlab import load_matlab
 
 __all__ = ["DESIGN", "ORDERS", "read_conditions"]
 

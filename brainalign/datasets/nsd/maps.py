@@ -1,37 +1,22 @@
-"""Maps of one value a voxel, from NIfTI, with their grid checked; and what damaged images raise."""
+"""Maps of one value a voxel, from NIfTI, with their grid checked."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
 import numpy.typing as npt
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
-from brainalign.datasets.read_through import values_of
 from brainalign.errors import DatasetError
+from brainalign.foreign.damage import damage
+from brainalign.foreign.inflation import refuse_inflated_image
+from brainalign.foreign.read_through import values_of
 
-__all__ = ["DAMAGE", "damage", "load_image", "read_volume", "require_file", "whole_numbers"]
+__all__ = ["load_image", "read_volume", "require_file", "whole_numbers"]
 
 Array = npt.NDArray[Any]
-
-DAMAGE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
-"""What nibabel raises for files that are cut off or not what their ending says."""
-
-
-@contextmanager
-def damage(path: Path) -> Iterator[None]:
-    """Turn what h5py and nibabel raise for damaged files into a DatasetError that names the file."""
-    try:
-        yield
-    except (*DAMAGE, RuntimeError) as error:
-        raise DatasetError(f"{path} cannot be read ({error}); it is cut off or damaged: fetch it again.") from error
 
 
 def require_file(path: Path) -> None:
@@ -50,7 +35,9 @@ def load_image(path: Path) -> Any:
     """
     require_file(path)
     with damage(path):
-        return nibabel.load(path)
+        image: Any = nibabel.load(path)
+        refuse_inflated_image(image.shape, image.get_data_dtype(), path)
+        return image
 
 
 def read_volume(path: Path, shape: tuple[int, ...], *, of: str) -> Array:

@@ -14,9 +14,11 @@ import numpy.typing as npt
 from nibabel.freesurfer.mghformat import MGHHeader
 from nibabel.openers import ImageOpener
 
-from brainalign.datasets.nsd.maps import damage, require_file
-from brainalign.datasets.read_through import read_through
+from brainalign.datasets.nsd.maps import require_file
 from brainalign.errors import DatasetError
+from brainalign.foreign.damage import damage
+from brainalign.foreign.inflation import refuse_inflated_image
+from brainalign.foreign.read_through import read_through
 
 __all__ = ["OverlayHeader", "overlay_header", "read_overlay"]
 
@@ -42,9 +44,11 @@ def overlay_header(path: Path) -> OverlayHeader:
     header: Any
     with damage(path), ImageOpener(str(path)) as file:
         header = MGHHeader.from_fileobj(file)  # type: ignore[no-untyped-call]
-    return OverlayHeader(
+    found = OverlayHeader(
         tuple(int(n) for n in header.get_data_shape()), header.get_data_dtype(), int(header.get_data_offset())
     )
+    refuse_inflated_image(found.shape, found.dtype, path)
+    return found
 
 
 def read_overlay(path: Path, n_vertices: int, *, of: str) -> npt.NDArray[Any]:

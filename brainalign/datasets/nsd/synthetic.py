@@ -13,6 +13,7 @@ import pandas as pd
 
 from brainalign.datasets.colour_print import colour_print
 from brainalign.datasets.image_decoding import decode_pixels
+from brainalign.datasets.matrices import whole_numbers
 from brainalign.datasets.nsd.companions import (
     Companion,
     Presentations,
@@ -124,13 +125,13 @@ def read_synthetic_design(tree: NsdTree) -> tuple[IntArray, IntArray | None]:
     """
     path = _design(tree)
     fields = load_fields(path, ("masterordering",))
-    order = np.asarray(fields["masterordering"]).ravel().astype(np.int64)
+    order = whole_numbers(fields["masterordering"], f"{path}: masterordering").ravel()
     if order.min() < 1 or order.max() > N_IMAGES:
         raise DatasetError(
             f"{path}: masterordering runs from {order.min()} to {order.max()}; the images count from 1 to {N_IMAGES}."
         )
     pattern = fields.get("stimpattern")
-    return order, None if pattern is None else np.asarray(pattern).astype(np.int64)
+    return order, None if pattern is None else whole_numbers(pattern, f"{path}: stimpattern")
 
 
 def _run_sizes(pattern: IntArray | None, n_trials: int) -> list[int]:

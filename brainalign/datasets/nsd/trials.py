@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from brainalign.datasets.matrices import whole_numbers
 from brainalign.datasets.nsd.design import Design, subject_number
 from brainalign.errors import DatasetError
 
@@ -94,6 +95,7 @@ def _as_run(path: Path, ids: IntArray, session: IntArray) -> tuple[IntArray, Int
         raise DatasetError(
             f"{path} cannot be read as a table with the columns SESSION, RUN, TRIAL and 73KID: {error}"
         ) from error
+    table = pd.DataFrame({name: whole_numbers(table[name], f"{path}, {name}") for name in table})
     table = table[table["SESSION"] <= session[-1]]
     if not np.array_equal(table["SESSION"], session):
         raise DatasetError(
@@ -108,7 +110,7 @@ def _as_run(path: Path, ids: IntArray, session: IntArray) -> tuple[IntArray, Int
             f"{path}: 73KID is {theirs[at] + 1} in session {session[at]}, trial {at + 1} of all; by the design it is "
             f"{ids[at] + 1} ({len(wrong)} of {len(ids)} trials differ{_shifted(theirs - ids)}). Both count from 1."
         )
-    return table["RUN"].to_numpy(dtype=np.int64), table["TRIAL"].to_numpy(dtype=np.int64)
+    return table["RUN"].to_numpy(), table["TRIAL"].to_numpy()
 
 
 def check_stimulus_table(table: pd.DataFrame, path: Path, subject: str, trials: Trials) -> None:
@@ -124,7 +126,7 @@ def check_stimulus_table(table: pd.DataFrame, path: Path, subject: str, trials: 
     number = subject_number(subject)
     columns = [name for name in table.columns if name.startswith(f"subject{number}_rep")]
     for column in columns:
-        said = table[column].to_numpy()
+        said = whole_numbers(table[column], f"{path}, {column}")
         ran = (said > 0) & (said <= len(trials))
         shown, listed = trials.nsd_id[said[ran] - 1], table["nsdId"].to_numpy()[ran]
         wrong = np.flatnonzero(shown != listed)

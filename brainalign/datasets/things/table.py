@@ -147,4 +147,4 @@ def response_block(path: Path, voxels: Voxels, n_trials: int) -> ResponseBlock:
 
 
 def _other(column: pd.Series[Any]) -> Any:
-    return next(value for value in column if value not in (0, 1))
+    return next((value for value in column if value not in (0, 1)), f"{len(column)} values of {column.dtype}")

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainalign.datasets.masked_frames import Mask, frame_count, frame_dtype, masked_frames
-from brainalign.datasets.matrices import load_table
-from brainalign.datasets.roi_masks import Masks, whole_numbers
+from brainalign.datasets.matrices import load_table, whole_numbers
+from brainalign.datasets.roi_masks import Masks
 from brainalign.datasets.stacked import Part
 from brainalign.datasets.trees import find_files
 from brainalign.errors import DatasetError

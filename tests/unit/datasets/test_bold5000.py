@@ -148,7 +148,7 @@ MATRICES = "BOLD5000_GLMsingle_ROI_betas/py/CSI1_" + TYPED + "_allses_LHPPA.npy"
         ("glmsingle.TYPED", MATRICES, cut, r"allses_LHPPA\.npy is damaged"),
         ("glmsingle.TYPED", MATRICES, lambda p: np.save(p, np.ones((73, 9))), r"LHPPA has shape \(73, 9\).*74 images"),
         ("glmsingle.TYPED", "CSI1_imgnames.txt", lambda p: p.write_text(""), "names no image"),
-        ("glmsingle.TYPED", "CSI1_imgnames.txt", lambda p: p.write_bytes(b"\xff\xfe\x00"), "is not text"),
+        ("glmsingle.TYPED", "CSI1_imgnames.txt", lambda p: p.write_bytes(b"\xff\xfe\x00"), "not text in UTF-8"),
         ("glmsingle.TYPED", "CSI1_imgnames.txt", lambda p: p.write_text("a.jpg\n" * 73), "names 73 images"),
         ("release1.TR34", "ROIs/CSI1/h5/CSI1_ROIs_TR34.h5", cut, "damaged"),
         ("release1.TR34", "ROIs/CSI1/h5/CSI1_ROIs_TR34.h5", lambda p: h5py.File(p, "w").close(), "hold no region"),

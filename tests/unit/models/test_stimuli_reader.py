@@ -70,6 +70,21 @@ def test_a_missing_file_is_named(stored):
         reader.image(0)
 
 
+def test_a_damaged_member_of_a_zip_is_named(tmp_path, picture):
+    data, path = encoded(picture, "BMP"), tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", data)
+    packed = bytearray(path.read_bytes())
+    packed[40:60] = bytes(20)
+    path.write_bytes(packed)
+    stimuli = table({"a.png": data}, path, "zip")
+    with (
+        StimulusReader(stimuli, stimulus_set="s") as reader,
+        pytest.raises(ImageError, match=r"'a\.png'.*its zip file"),
+    ):
+        reader.image(0)
+
+
 def test_a_file_outside_the_folder_is_refused(tmp_path, picture):
     (tmp_path / "images").mkdir()
     (tmp_path / "secret.png").write_bytes(encoded(picture))

@@ -11,9 +11,9 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from brainalign.datasets import rehearsal
-from brainalign.datasets.matlab import load_matlab
 from brainalign.errors import DatasetError
+from brainalign.foreign import rehearsal
+from brainalign.foreign.matlab import load_matlab
 
 _HOSTILE = """
 import os, signal, time

@@ -17,33 +17,40 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from brainalign.datasets.inflation import ARCHIVE_ERRORS
 from brainalign.errors import DatasetError
+from brainalign.foreign.inflation import ARCHIVE_ERRORS
+from brainalign.foreign.pickled_arrays import (
+    PickledArray,
+    PickledType,
+    Record,
+    from_buffer,
+    reconstruct,
+    resolved,
+    scalar,
+)
 
 __all__ = ["PickledImage", "load_object_array", "load_pickle"]
 
-# where NumPy keeps the three functions that rebuild arrays, and how it is spelt before NumPy 2
+# where NumPy keeps the functions that rebuild arrays, and how it is spelt before NumPy 2
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
-_RECONSTRUCT = np.empty(0).__reduce__()[0]
-_SCALAR = np.float64(0).__reduce__()[0]
-_CONTAINERS = ("bytearray", "complex", "dict", "frozenset", "int", "float", "list", "object", "set", "slice", "tuple")
+_CONTAINERS = (
+    "bytes",
+    "bytearray",
+    "complex",
+    "dict",
+    "frozenset",
+    "int",
+    "float",
+    "list",
+    "object",
+    "set",
+    "slice",
+    "tuple",
+)
 
 
-class _Record:
-    """What is left of an object whose class is not admitted to act: its state."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> _Record:
-        return super().__new__(cls)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.state: dict[str, Any] = {}
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state if isinstance(state, dict) else {"state": state}
-
-
-class PickledImage(_Record):
+class PickledImage(Record):
     """A NIfTI image of a pickle: array and affine, as far as the pickle itself holds them."""
 
     @property
@@ -65,18 +72,14 @@ class PickledImage(_Record):
         return getattr(self, "state", {})
 
 
-def _frombuffer(buffer: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> npt.NDArray[Any]:
-    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
-
-
 def _reconstructor(kind: Any, base: Any, state: Any) -> Any:
-    if not (isinstance(kind, type) and issubclass(kind, _Record) and base is object):
+    if not (isinstance(kind, type) and issubclass(kind, Record) and base is object):
         raise pickle.UnpicklingError(f"copyreg._reconstructor of {kind!r}")
     return kind()
 
 
 def _newobj(kind: Any, *args: Any) -> Any:
-    if not (isinstance(kind, type) and issubclass(kind, _Record)):
+    if not (isinstance(kind, type) and issubclass(kind, Record)):
         raise pickle.UnpicklingError(f"copyreg.__newobj__ of {kind!r}")
     return kind()
 
@@ -88,12 +91,12 @@ def _encode(text: Any, encoding: Any = "utf-8", *_: Any) -> bytes:
 
 
 _ADMITTED: dict[tuple[str, str], Any] = {
-    **{(module, "_reconstruct"): _RECONSTRUCT for module in _MULTIARRAY},
-    **{(module, "scalar"): _SCALAR for module in _MULTIARRAY},
-    **{(module, "_frombuffer"): _frombuffer for module in _NUMERIC},
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "memmap"): np.ndarray,  # of a file on its author's disk; the pickle has its values
-    ("numpy", "dtype"): np.dtype,
+    **{(module, "_reconstruct"): reconstruct for module in _MULTIARRAY},
+    **{(module, "scalar"): scalar for module in _MULTIARRAY},
+    **{(module, "_frombuffer"): from_buffer for module in _NUMERIC},
+    ("numpy", "ndarray"): PickledArray,
+    ("numpy", "memmap"): PickledArray,  # of a file on its author's disk; the pickle has its values
+    ("numpy", "dtype"): PickledType,
     ("_codecs", "encode"): _encode,
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("copyreg", "_reconstructor"): _reconstructor,
@@ -112,7 +115,7 @@ class _Reader(pickle.Unpickler):
         if (module, name) in _ADMITTED:
             return _ADMITTED[module, name]
         if module.split(".")[0] == "nibabel":
-            return PickledImage if name in ("Nifti1Image", "Nifti2Image") else _Record
+            return PickledImage if name in ("Nifti1Image", "Nifti2Image") else Record
         raise pickle.UnpicklingError(f"{module}.{name}")
 
 
@@ -178,7 +181,7 @@ def _require(path: Path, trust_pickle: bool) -> None:
 
 def _read(file: BinaryIO, path: Path) -> Any:
     try:
-        return _Reader(file, encoding="latin1").load()
+        return resolved(_Reader(file, encoding="latin1").load())
     except pickle.UnpicklingError as error:
         raise DatasetError(
             f"{path} is damaged, or asks for what its reader does not admit: {error}. Numbers, text, containers, NumPy "

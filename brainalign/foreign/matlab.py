@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from brainalign.datasets.rehearsal import rewrite_matlab
 from brainalign.errors import DatasetError
+from brainalign.foreign.rehearsal import rewrite_matlab
 
 __all__ = ["load_matlab"]
 

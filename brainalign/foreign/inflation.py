@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import lzma
+import math
 import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -19,6 +21,7 @@ __all__ = [
     "read_hdf5",
     "refuse_inflated",
     "refuse_inflated_array",
+    "refuse_inflated_image",
     "unpacked",
 ]
 
@@ -66,6 +69,20 @@ def refuse_inflated(declared: int, stored: int, what: str) -> None:
         raise DatasetError(
             f"{what} declares {declared} bytes and holds {stored}: damaged, or made to fill the memory; it is refused."
         )
+
+
+def refuse_inflated_image(shape: Sequence[int], dtype: Any, path: Path) -> None:
+    """Look at what the header of an image promises, before it is read.
+
+    Raises
+    ------
+    DatasetError
+        If a side is negative, or the whole far larger than the file can hold.
+    """
+    sides = tuple(map(int, shape))
+    if any(side < 0 for side in sides):
+        raise DatasetError(f"{path} declares the shape {sides}: its header is damaged. Fetch it again.")
+    refuse_inflated(math.prod(sides) * dtype.itemsize, path.stat().st_size, str(path))
 
 
 def refuse_inflated_array(archive: Any, name: str, path: Path) -> None:
