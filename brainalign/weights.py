@@ -68,7 +68,7 @@ def read_folder(folder: Path) -> dict[str, torch.Tensor]:
 def _shards(folder: Path, index: Path) -> dict[str, torch.Tensor]:
     try:
         files: Iterable[str] = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ModelError(f"{index} is no index of shards: {error}") from error
     absent = [name for name in files if Path(name).name != name or not (folder / name).is_file()]
     if absent:

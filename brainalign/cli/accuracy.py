@@ -10,6 +10,7 @@ import typer
 from brainalign.cli.command import command
 from brainalign.cli.options import ClassNames, FirstClass, LabelColumn, StoreUrl
 from brainalign.cli.reply import Grid, Reply, plain
+from brainalign.foreign.damage import read_lines
 
 _SHOWN = ("model", "layer", "property", "value", "error", "chance", "n_stimuli", "n_classes", "reason")
 
@@ -70,7 +71,7 @@ def accuracy(
             stimuli,
             opened,
             label=label,
-            classes=None if classes is None else classes.read_text(encoding="utf-8").splitlines(),
+            classes=None if classes is None else read_lines(classes),
             first_class=first_class,
             layers=layer or None,
             properties=property_ or None,

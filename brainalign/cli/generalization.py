@@ -11,6 +11,7 @@ from brainalign.cli import generalization_studies
 from brainalign.cli.command import command, family
 from brainalign.cli.options import ClassNames, FirstClass, LabelColumn, Layers, StimuliOfModel, StoreUrl
 from brainalign.cli.reply import Grid, Reply, plain
+from brainalign.foreign.damage import read_lines
 
 app = family("generalization", "Convergence of embeddings, sensitivity of networks, the bound, and the experiments.")
 generalization_studies.register(app)
@@ -117,7 +118,7 @@ def measure(
 
     found = measure_generalization(
         model, stimuli, store, heldout=heldout, network=network, label=label,
-        classes=None if classes is None else classes.read_text(encoding="utf-8").splitlines(), first_class=first_class,
+        classes=None if classes is None else read_lines(classes), first_class=first_class,
         layers=layer or None, properties=property_ or None, n_points=points, allow_download=allow_download, seed=seed,
         results=results,
     )  # fmt: skip

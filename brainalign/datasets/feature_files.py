@@ -17,7 +17,7 @@ import numpy.typing as npt
 from brainalign.datasets.deposit import require_known_stimuli
 from brainalign.datasets.matrices import Labels, load_array, load_labels, real_numbers
 from brainalign.errors import ChoiceError, DatasetError, InputError, near_names
-from brainalign.foreign.inflation import refuse_inflated_array
+from brainalign.foreign.inflation import read_npz
 from brainalign.foreign.matlab import load_matlab
 from brainalign.foreign.rehearsal import rehearse
 
@@ -204,9 +204,7 @@ def _archive(path: Path) -> dict[str, Array]:
         raise DatasetError(f"{path} is damaged or no .npz.")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            for name in archive.files:
-                refuse_inflated_array(archive, name, path)
-            return {name: archive[name] for name in archive.files}
+            return {name: read_npz(archive, name, path) for name in archive.files}
     except DatasetError:
         raise
     except ValueError as error:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainalign.errors import DatasetError, InputError, NonFiniteError, near_names
-from brainalign.foreign.inflation import ARCHIVE_ERRORS, refuse_inflated_array
+from brainalign.foreign.damage import read_lines
+from brainalign.foreign.inflation import ARCHIVE_ERRORS, read_npz
 
 __all__ = [
     "Labels",
@@ -49,9 +50,7 @@ def load_array(path: PathLike, *, key: str | None = None) -> npt.NDArray[Any]:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as archive:
                 name = _key(archive.files, key, path)
-                refuse_inflated_array(archive, name, path)
-                member: npt.NDArray[Any] = archive[name]
-                return member
+                return read_npz(archive, name, path)
     except ARCHIVE_ERRORS as error:
         raise DatasetError(f"{path} is damaged or not what its ending says: {error}") from error
     except ValueError as error:
@@ -197,7 +196,7 @@ def _labels_of_name(given: PathLike, what: str, table: pd.DataFrame | None) -> l
         neither = "a file" if table is None else "a column of the matrix or a file"
         raise DatasetError(f"{what}: {str(given)!r} is not {neither}.{near_names(str(given), columns)}")
     if path.suffix == ".txt":
-        return path.read_text(encoding="utf-8").split("\n")[: _lines(path)]
+        return read_lines(path)
     if path.suffix in (".npy", ".npz"):
         return list(load_array(path).tolist())
     labels = load_table(path)
@@ -206,10 +205,6 @@ def _labels_of_name(given: PathLike, what: str, table: pd.DataFrame | None) -> l
             found: list[Any] = load_table(path, text=[str(name)])[name].tolist()
             return found
     raise DatasetError(f"{path} has columns {', '.join(map(str, labels.columns))}; one must be called {what!r}.")
-
-
-def _lines(path: Path) -> int:
-    return len(path.read_text(encoding="utf-8").splitlines())
 
 
 def _as_text(value: Any, what: str, row: int) -> str:

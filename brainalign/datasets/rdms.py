@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from brainalign.datasets.deposit import require_known_stimuli
 from brainalign.datasets.matrices import Labels, PathLike, load_array, load_labels, real_numbers
 from brainalign.datasets.report import ImportReport
 from brainalign.errors import DatasetError, InputError, NonFiniteError, ShapeError
+from brainalign.foreign.damage import damage
+from brainalign.foreign.inflation import read_npz
 
 if TYPE_CHECKING:
     from brainalign.store import Store
@@ -181,8 +184,8 @@ def _arrays(
 
 
 def _members(path: str) -> list[str]:
-    with np.load(path, allow_pickle=False) as archive:
-        return [name for name in archive.files if archive[name].dtype.kind == "f"]
+    with damage(path, "an .npz of RDMs"), np.load(path, allow_pickle=False) as archive:
+        return [name for name in archive.files if read_npz(archive, name, Path(path)).dtype.kind == "f"]
 
 
 def _n_stimuli(arrays: dict[str, Array], stimuli: Labels) -> int:

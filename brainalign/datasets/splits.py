@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from brainalign.datasets.split_rules import RULES, Rule, mmd, split_features
 from brainalign.errors import ChoiceError, CorruptEntryError, DatasetError, InputError, VariantError, near_names
+from brainalign.foreign.json_text import parse_json
 from brainalign.store.layout import quoted
 from brainalign.store.split_files import SPLIT_FORMAT, read_split_file, split_path, split_sha256
 
@@ -205,7 +206,7 @@ def import_split(
         As for :func:`make_split`.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = parse_json(Path(path).read_text(encoding="utf-8"))
         variants = [
             SplitVariant(str(v["variant_id"]), _as_ids(v["train_ids"]), _as_ids(v["test_ids"]))
             for v in content["variants"]

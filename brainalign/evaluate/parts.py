@@ -14,6 +14,7 @@ import pandas as pd
 
 from brainalign.errors import ResultError
 from brainalign.evaluate.units import Part, Unit
+from brainalign.foreign.json_text import parse_json
 from brainalign.results.write import replace_file
 from brainalign.store import Finding
 
@@ -63,10 +64,10 @@ def kept_part(root: Path, name: str) -> Part | None:
     """Return a part that an earlier run has left; None where there is none, or one that is not whole."""
     folder = root / FOLDER
     try:
-        document = json.loads((folder / f"{name}.json").read_bytes())
+        document = parse_json((folder / f"{name}.json").read_bytes())
         if hashlib.sha256(document["body"].encode()).hexdigest() != document["sha256"]:
             return None
-        body = json.loads(document["body"])
+        body = parse_json(document["body"])
         tables = {}
         for table_name, sha256 in body["tables"].items():
             data = (folder / f"{name}.{table_name}.parquet").read_bytes()

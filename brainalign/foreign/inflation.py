@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from brainalign.errors import DatasetError
 
 __all__ = [
@@ -20,7 +23,7 @@ __all__ = [
     "place_within",
     "read_hdf5",
     "refuse_inflated",
-    "refuse_inflated_array",
+    "read_npz",
     "refuse_inflated_image",
     "unpacked",
 ]
@@ -85,11 +88,21 @@ def refuse_inflated_image(shape: Sequence[int], dtype: Any, path: Path) -> None:
     refuse_inflated(math.prod(sides) * dtype.itemsize, path.stat().st_size, str(path))
 
 
-def refuse_inflated_array(archive: Any, name: str, path: Path) -> None:
-    """Look at the size of an array of an open ``.npz`` before it is read."""
+def read_npz(archive: Any, name: str, path: Path) -> npt.NDArray[Any]:
+    """Return an array of an open ``.npz``, having looked at its size.
+
+    Raises
+    ------
+    DatasetError
+        If it is a bomb, or no array: NumPy returns the bytes of a member that does not begin like one.
+    """
     known = archive.zip.namelist()
     info = archive.zip.getinfo(name if name in known else f"{name}.npy")
     refuse_inflated(info.file_size, info.compress_size, f"array {name!r} of {path}")
+    member = archive[name]
+    if not isinstance(member, np.ndarray):
+        raise DatasetError(f"{path} is damaged: its member {name!r} is no array.")
+    return member
 
 
 def unpacked(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:

@@ -8,7 +8,6 @@ text file of the same name beside it (``features.txt``, one id a line), as a bar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ import torch
 
 from brainalign.errors import DatasetError, InputError, ModelError, PairingError, near_names
 from brainalign.foreign.damage import damage, read_lines
-from brainalign.foreign.inflation import read_hdf5, refuse_inflated_array
+from brainalign.foreign.inflation import read_hdf5, read_npz
+from brainalign.foreign.json_text import parse_json
 from brainalign.foreign.rehearsal import rehearse
 from brainalign.models.engine import Engine, file_sha256
 from brainalign.models.network import Network
@@ -132,9 +132,7 @@ def _npy(path: Path) -> tuple[None, dict[str, Any]]:
 
 def _npz(path: Path) -> tuple[list[str] | None, dict[str, Any]]:
     with np.load(path, allow_pickle=False) as file:
-        for name in file.files:
-            refuse_inflated_array(file, name, path)
-        arrays = {name: file[name] for name in file.files}
+        arrays = {name: read_npz(file, name, path) for name in file.files}
     return _popped(arrays)
 
 
@@ -163,7 +161,7 @@ def _safetensors(path: Path) -> tuple[list[str] | None, dict[str, Any]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(error) from error
-    return None if kept is None else [str(i) for i in json.loads(kept)], arrays
+    return None if kept is None else [str(i) for i in parse_json(kept)], arrays
 
 
 def _parquet(path: Path) -> tuple[list[str] | None, dict[str, Any]]:

@@ -41,7 +41,7 @@ def read_preprocessing(text: str) -> Preprocessing:
         values: dict[str, Any] = json.loads(text)
         given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return Preprocessing(**given)
-    except (json.JSONDecodeError, AttributeError, TypeError) as error:
+    except (json.JSONDecodeError, RecursionError, AttributeError, TypeError) as error:
         raise InputError(
             f"{text!r} is no preprocessing ({error}); expected JSON such as "
             '{"size": 224, "resize_to": 256, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}'

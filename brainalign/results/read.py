@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -12,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from brainalign.errors import ResultConflictError, ResultError, ResultFormatError
+from brainalign.foreign.json_text import parse_json
 from brainalign.results.identity import differences
 from brainalign.results.paths import TRUSTS, result_path, trust_of
 from brainalign.results.provenance import provenance
@@ -72,12 +72,13 @@ def _content(path: Path) -> bytes:
 
 def _parsed(path: Path, text: bytes, schema: str) -> Any:
     try:
-        document = json.loads(text, parse_constant=_no_constant)
+        document = parse_json(text, parse_constant=_no_constant)
     except ValueError as error:
         raise ResultFormatError(f"{path} is no result file: {error}") from error
     found = document.get("schema") if isinstance(document, dict) else None
     if found != schema:
-        by = document.get("provenance", {}).get("brainalign", "unknown") if isinstance(document, dict) else "unknown"
+        origin = document.get("provenance") if isinstance(document, dict) else None
+        by = origin.get("brainalign", "unknown") if isinstance(origin, dict) else "unknown"
         raise ResultFormatError(
             f"{path} has the schema {found!r} (written by brainalign {by}); this version reads {schema!r}"
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from brainalign.errors import BrainalignError, CorruptEntryError, StoreError
+from brainalign.foreign.json_text import parse_json
 from brainalign.store.content import ContentHash
 from brainalign.store.files import Files, store_errors
 from brainalign.store.layout import LOCK, POINTER, PROGRESS, stimuli_path
@@ -164,7 +164,7 @@ def _check_files(entry: Entry, name: str, record: dict[str, Any], sizes: dict[st
     disk = record["on_disk"]
     what = f"array {name!r} of {entry.label}"
     try:
-        meta = json.loads(entry.files.read(f"{entry.folder}/{disk}/zarr.json"))
+        meta = parse_json(entry.files.read(f"{entry.folder}/{disk}/zarr.json"))
         shape, chunks = meta["shape"], meta["chunk_grid"]["configuration"]["chunk_shape"]
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise CorruptEntryError(f"{what}: its zarr.json cannot be read: {error}") from error

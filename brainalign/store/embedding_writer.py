@@ -22,6 +22,7 @@ from brainalign.errors import (
     StoreError,
     VariantError,
 )
+from brainalign.foreign.json_text import parse_json
 from brainalign.store.content import Array, Source, whole
 from brainalign.store.embeddings import WIDEST_CHUNK, LayerSpec, check_arguments, default_chunk_rows
 from brainalign.store.files import Files, store_errors
@@ -160,7 +161,7 @@ class EmbeddingWriter:
 
     def _progress(self) -> int:
         try:
-            rows = int(json.loads(self._files.read(f"{self._folder}/{PROGRESS}"))["rows"])
+            rows = int(parse_json(self._files.read(f"{self._folder}/{PROGRESS}"))["rows"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return 0
         whole_chunks = rows == len(self.stimuli) or rows % self.chunk_rows == 0

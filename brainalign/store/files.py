@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import fsspec
 
 from brainalign.errors import StoreError
+from brainalign.foreign.json_text import parse_json
 from brainalign.store.layout import LEASE_SECONDS
 
 __all__ = ["Disk", "Files", "Remote", "open_files", "store_errors", "without_secrets"]
@@ -226,12 +227,12 @@ class Remote:
     def _publish_with_lock(self, path: str, data: bytes) -> None:
         lock, token = f"{path}.lock", uuid.uuid4().hex
         with contextlib.suppress(FileNotFoundError, ValueError):
-            held = json.loads(self.read(lock))
+            held = parse_json(self.read(lock))
             if time.time() - float(held.get("time", 0)) < LEASE_SECONDS:
                 raise FileExistsError(f"{lock}: another writer publishes now")
         self._put(lock, json.dumps({"owner": token, "time": time.time()}).encode())
         try:
-            if json.loads(self.read(lock)).get("owner") != token or self._call("exists", self._full(path)):
+            if parse_json(self.read(lock)).get("owner") != token or self._call("exists", self._full(path)):
                 raise FileExistsError(path)
             self._put(path, data)
         finally:

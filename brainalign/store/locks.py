@@ -12,6 +12,7 @@ import weakref
 from typing import IO, Protocol
 
 from brainalign.errors import StoreError
+from brainalign.foreign.json_text import parse_json
 from brainalign.store.files import Disk, Files
 from brainalign.store.layout import LEASE_SECONDS, LOCK
 
@@ -89,12 +90,12 @@ class _Lease:
     def take(cls, files: Files, folder: str) -> _Lease | None:
         path = f"{folder}/{LOCK}"
         try:
-            held = json.loads(files.read(path))
+            held = parse_json(files.read(path))
         except FileNotFoundError:
             held = None
         except ValueError:
             held = {}
-        if held and _alive(held):
+        if isinstance(held, dict) and held and _alive(held):
             return None
         lease = cls(files, path)
         if held is not None:
@@ -111,7 +112,7 @@ class _Lease:
 
     def confirm(self) -> None:
         try:
-            owner = json.loads(self._files.read(self._path)).get("owner")
+            owner = parse_json(self._files.read(self._path)).get("owner")
         except (FileNotFoundError, ValueError):
             owner = None
         if owner != self._owner:

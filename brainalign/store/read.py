@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from brainalign.errors import BrainalignError, CorruptEntryError, StoreError
+from brainalign.foreign.json_text import parse_json
 from brainalign.store.content import Array
 from brainalign.store.files import Files
 from brainalign.store.formats import migrated, refuse_other_format
@@ -156,7 +156,7 @@ def read_pointer(files: Files, place: str) -> dict[str, Any] | None:
     except OSError as error:
         raise StoreError(f"the pointer of {place} in {files.label} cannot be read: {error}") from error
     try:
-        pointer = json.loads(text)
+        pointer = parse_json(text)
         found = pointer["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptEntryError(f"{place}/{POINTER} in {files.label} is no pointer: {error}") from error
@@ -177,7 +177,7 @@ def open_entry(files: Files, place: str) -> Entry | None:
         return None
     folder = f"{place}/{pointer['entry']}"
     with _damage(f"{place} in {files.label}"):
-        document = json.loads(files.read(f"{folder}/zarr.json"))["attributes"]
+        document = parse_json(files.read(f"{folder}/zarr.json"))["attributes"]
         if document_sha256(document) != pointer["entry_sha256"]:
             raise CorruptEntryError("its document does not match the hash in its pointer")
     return Entry(files, place, folder, migrated(document), pointer["entry_sha256"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from brainalign.errors import CorruptEntryError, FormatVersionError
+from brainalign.foreign.json_text import parse_json
 from brainalign.store.files import Files
 from brainalign.store.layout import canonical, quoted
 
@@ -40,7 +40,7 @@ def read_split_file(files: Files, path: str) -> dict[str, Any]:
     """
     data = files.read(path)
     try:
-        content = json.loads(data)
+        content = parse_json(data)
         found, sha256 = content["format"], content["sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptEntryError(f"{path} is damaged: {error}; make the split again.") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -24,6 +23,7 @@ from brainalign.errors import (
     VariantError,
     near_names,
 )
+from brainalign.foreign.json_text import parse_json
 from brainalign.store.content import ContentHash, stored_vector
 from brainalign.store.files import Files, store_errors
 from brainalign.store.formats import refuse_other_format
@@ -150,7 +150,7 @@ def find_stimuli(files: Files, stimulus_set: str) -> pd.DataFrame | None:
     what = f"the stimulus set {stimulus_set!r} in {files.label}"
     try:
         arrow = pq.read_table(io.BytesIO(data), page_checksum_verification=True)
-        meta = json.loads(arrow.schema.metadata[_META])
+        meta = parse_json(arrow.schema.metadata[_META])
         refuse_other_format(meta["format"], meta.get("written_by"), what)
         table: pd.DataFrame = arrow.to_pandas()
     except FormatVersionError:
@@ -183,7 +183,7 @@ def list_sets(files: Files) -> list[str]:
         if name.endswith(".parquet"):
             data = files.read(f"stimuli/{name}")
             try:
-                found.append(str(json.loads((pq.read_schema(io.BytesIO(data)).metadata or {})[_META])["set"]))
+                found.append(str(parse_json((pq.read_schema(io.BytesIO(data)).metadata or {})[_META])["set"]))
             except Exception:  # damaged: it still has a name, and reading it says what is wrong
                 found.append(unquote(name.removesuffix(".parquet")))
     return found

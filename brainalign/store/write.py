@@ -15,6 +15,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from brainalign import __version__
 from brainalign.errors import StoreError
+from brainalign.foreign.json_text import parse_json
 from brainalign.store.ahead import ahead
 from brainalign.store.content import Array, ContentHash, Source
 from brainalign.store.files import Files, store_errors
@@ -179,7 +180,7 @@ def _write_array(
 
 def _points_at(files: Files, place: str, folder: str) -> bool:
     try:
-        return f"{place}/{json.loads(files.read(f'{place}/{POINTER}')).get('entry')}" == folder
+        return f"{place}/{parse_json(files.read(f'{place}/{POINTER}')).get('entry')}" == folder
     except (OSError, ValueError):
         return False
 

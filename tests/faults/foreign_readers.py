@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
+import pytest
 import scipy.io
 import torch
 
@@ -40,6 +41,7 @@ from brainalign.schedule import read_spec
 from brainalign.spectral import SpectralAdapter
 from brainalign.spectral.adapter_files import read_adapter
 from brainalign.store import open_store
+from brainalign.store.films import film_frames
 from brainalign.testing.foreign_files import make_assembly
 from brainalign.testing.results import MiniatureBoard, MiniatureModel
 from brainalign.weights import read_weights
@@ -256,6 +258,20 @@ def _torchscript(path: Path) -> None:
         torch.jit.save(torch.jit.script(net.eval()), str(path))
 
 
+def _film(path: Path) -> None:
+    av = pytest.importorskip("av", reason="PyAV is not installed (extra video)")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
+        for shade in range(4):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((16, 32, 3), 60 * shade, np.uint8))))
+        container.mux(stream.encode())
+
+
+def _read_film(path: Path) -> int:
+    return sum(1 for _ in film_frames(path.read_bytes(), name="x"))
+
+
 def _adapter(path: Path) -> None:
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
@@ -284,6 +300,7 @@ READERS = {
         ".parquet", _model_features, lambda p: pd.DataFrame({"stimulus": ["a", "b"], "fc": [0.5, 1.5]}).to_parquet(p)
     ),
     "torchscript": Reader(".pt", lambda p: torchscript_source.load(_request(p)), _torchscript),
+    "film": Reader(".mp4", _read_film, _film),
     "adapter": Reader(".safetensors", read_adapter, _adapter),
     "split": Reader(".json", _read_split, _split),
     "stimuli": Reader(".parquet", _read_stimuli, _stimuli),

@@ -60,6 +60,30 @@ def test_a_short_run_over_damaged_files(name: str, tmp_path: Path) -> None:
     meets(reader, path, draw.randbytes(200))
 
 
+LAUGHS = "a0: &a0 [x, x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *a{i - 1}]\n" for i in range(1, 30))
+DEEP = {
+    "lists": b"[" * 100_000,
+    "objects": b'{"a":' * 100_000,
+    "items": b"- " * 20_000,
+    "what stands for itself three times, 30 deep": LAUGHS.encode(),
+    "one number": b"1" * 100_000,
+    "a number past all": b"1e999999999",
+    "half a character": b'"\\ud800"',
+    "zeros": bytes(1000),
+}
+TEXTS = [name for name, reader in READERS.items() if reader.ending in (".json", ".yaml", ".ctab", ".csv", ".gii")]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_text_that_is_nested_without_end(name: str, tmp_path: Path) -> None:
+    reader, path = READERS[name], tmp_path / f"file{READERS[name].ending}"
+    reader.sound(path)
+    sound = path.read_bytes()
+    for text in DEEP.values():
+        for data in (text, sound + b"\n" + text, sound + b"\nextra: " + text):
+            meets(reader, path, data)
+
+
 @pytest.mark.fuzz
 @pytest.mark.parametrize("name", READERS)
 def test_a_long_run_over_damaged_files(name: str, tmp_path: Path) -> None:

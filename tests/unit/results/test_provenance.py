@@ -83,8 +83,9 @@ def _install(repository: Path, site: Path) -> None:
     record = []
     for source in ("__init__.py", "errors.py"):
         record.append(_copy(repository / "brainalign" / source, site / "brainalign" / source, site))
-    for path in sorted((repository / "brainalign" / "results").glob("*.py")):
-        record.append(_copy(path, site / "brainalign" / "results" / path.name, site))
+    for room in ("foreign", "results"):
+        for path in sorted((repository / "brainalign" / room).glob("*.py")):
+            record.append(_copy(path, site / "brainalign" / room / path.name, site))
     info = site / "brainalign-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: brainalign\nVersion: 0.1.0\n")
