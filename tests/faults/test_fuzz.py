@@ -64,7 +64,7 @@ LAUGHS = "a0: &a0 [x, x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *a
 DEEP = {
     "lists": b"[" * 100_000,
     "objects": b'{"a":' * 100_000,
-    "items": b"- " * 20_000,
+    "items": b"- " * 5_000,
     "what stands for itself three times, 30 deep": LAUGHS.encode(),
     "one number": b"1" * 100_000,
     "a number past all": b"1e999999999",

@@ -16,7 +16,7 @@ NULL = ["null_mean", "null_sd", "z", "p", "n_permutations", "reason"]
 
 @pytest.mark.parametrize("metric", ["encoding.ridge.r", "encoding.versa"])
 def test_values_and_intervals_are_those_with_a_null(metric: str, tmp_path: Path) -> None:
-    store = make_toy_store(tmp_path, n_stimuli=60)
+    store = make_toy_store(tmp_path, n_stimuli=60, subjects=("one",))
     with_null, without = (
         ba.score(MODEL, Benchmark(encoding_permutations=count, metrics=(metric,), **QUICK), store).table
         for count in (20, 0)
