@@ -17,7 +17,7 @@ import numpy.typing as npt
 from brainalign.datasets.deposit import require_known_stimuli
 from brainalign.datasets.matrices import Labels, load_array, load_labels, real_numbers
 from brainalign.errors import ChoiceError, DatasetError, InputError, near_names
-from brainalign.foreign.inflation import read_npz
+from brainalign.foreign.inflation import read_hdf5, read_npz
 from brainalign.foreign.matlab import load_matlab
 from brainalign.foreign.rehearsal import rehearse
 
@@ -239,7 +239,7 @@ def _matrix(path: Path) -> Array:
         if path.suffix in (".hdf5", ".h5"):
             rehearse(path, "hdf5")
             with h5py.File(path, "r") as root:
-                return np.concatenate([np.asarray(root[name][()]) for name in sorted(root)])
+                return np.concatenate([np.asarray(read_hdf5(root[name], path)) for name in sorted(root)])
     except DatasetError:
         raise
     except Exception as error:  # each format has errors of its own

@@ -16,6 +16,7 @@ from PIL import Image
 from brainalign.datasets.colour_print import colour_print
 from brainalign.datasets.image_decoding import decode_pixels
 from brainalign.errors import DatasetError, ImageError
+from brainalign.foreign.inflation import require_inside
 
 __all__ = ["brick_shape", "describe_brick", "describe_encoded", "iter_brick", "iter_recorded"]
 
@@ -36,6 +37,7 @@ def brick_shape(path: Path, dataset: str) -> tuple[int, int, int]:
         with h5py.File(path, "r") as file:
             if dataset not in file:
                 raise DatasetError(f"{path} holds {', '.join(file) or 'nothing'}; expected the dataset {dataset!r}.")
+            require_inside(file[dataset], path)
             shape, dtype = tuple(file[dataset].shape), file[dataset].dtype
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error}); it is cut off or damaged: fetch it again.") from error
@@ -107,6 +109,7 @@ def describe_encoded(path: Path, ids: Mapping[int, str]) -> pd.DataFrame:
     try:
         with h5py.File(path, "r") as file:
             name = _encoded_name(file, path)
+            require_inside(file[name], path)
             for row, stimulus in sorted(ids.items()):
                 data = np.asarray(file[name][row], dtype=np.uint8).tobytes()
                 image = decode_pixels(data, f"{name}/{row}")
@@ -154,10 +157,14 @@ def iter_recorded(path: Path, table: pd.DataFrame) -> Iterator[tuple[str, Pixels
     DatasetError
         If the file or a row is gone, or its pixels are not those whose hash was recorded.
     """
+    looked_at: set[str] = set()
     try:
         with h5py.File(path, "r") as file:
             for row in table.itertuples():
                 dataset, _, index = str(row.file).rpartition("/")
+                if dataset not in looked_at:
+                    require_inside(file[dataset], path)
+                    looked_at.add(dataset)
                 pixels = np.asarray(file[dataset][int(index)])
                 if row.sha256 and hashlib.sha256(pixels.tobytes()).hexdigest() != row.sha256:
                     raise DatasetError(

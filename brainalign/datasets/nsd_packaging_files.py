@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from brainalign.datasets.matrices import load_array, whole_numbers
 from brainalign.errors import DatasetError, InputError
+from brainalign.foreign.inflation import require_inside
 from brainalign.foreign.matlab import load_matlab
 
 __all__ = [
@@ -116,6 +117,7 @@ def require_rows(path: Path, number: Array) -> tuple[int, int]:
     """Return the shape of MindEye2's betas after looking whether they hold the trials; DatasetError otherwise."""
     try:
         with h5py.File(path, "r") as root:
+            require_inside(root["betas"], path)
             n_trials, n_voxels = root["betas"].shape
     except (OSError, KeyError, ValueError) as error:
         raise DatasetError(f"{path} does not read as HDF5 with a dataset 'betas': {error}") from error

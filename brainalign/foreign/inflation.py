@@ -25,6 +25,7 @@ __all__ = [
     "refuse_inflated",
     "read_npz",
     "refuse_inflated_image",
+    "require_inside",
     "unpacked",
 ]
 
@@ -112,6 +113,22 @@ def unpacked(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     return archive.read(info)
 
 
+def require_inside(item: Any, path: Path) -> None:
+    """Raise unless an HDF5 dataset keeps its values in its own file: a file could show those of any other by its links.
+
+    Raises
+    ------
+    DatasetError
+        If it is no dataset, or its values lie in another file, by an external link, virtual, or stored outside.
+    """
+    if not hasattr(item, "external"):
+        raise DatasetError(f"{item.name!r} of {path} is a group; a dataset was expected.")
+    if Path(item.file.filename).resolve() != path.resolve() or item.external or item.is_virtual:
+        raise DatasetError(
+            f"{item.name!r} of {path} lies in other files, which are not read; give one file that holds its values."
+        )
+
+
 def read_hdf5(item: Any, path: Path) -> Any:
     """Return an HDF5 dataset whole, having looked at its size; links out of the file are refused.
 
@@ -120,9 +137,8 @@ def read_hdf5(item: Any, path: Path) -> Any:
     DatasetError
         If it is a bomb, or its values lie in another file.
     """
+    require_inside(item, path)
     what = f"{item.name!r} of {path}"
-    if item.external or item.is_virtual:
-        raise DatasetError(f"{what} lies in other files, which are not read; give one file that holds its values.")
     refuse_inflated(item.size * item.dtype.itemsize if item.shape else 0, item.id.get_storage_size(), what)
     return item[()]
 

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from brainalign.errors import ChoiceError, DatasetError, ImageError
-from brainalign.foreign.inflation import ARCHIVE_ERRORS, unpacked
+from brainalign.foreign.inflation import ARCHIVE_ERRORS, require_inside, unpacked
 from brainalign.store.films import Film, is_film_name
 from brainalign.store.stimulus_files import ParquetImages, frame_names
 
@@ -58,6 +58,7 @@ class StimulusReader:
         self._counts = list(table["n_frames"]) if "n_frames" in table else []
         self.has_videos = images and any(file.endswith("/") or is_film_name(file) for file in self._files)
         self._films: dict[int, Film] = {}
+        self._looked_at: set[str] = set()
         self._films_lock = threading.Lock()
         self._frames: dict[int, list[str]] = {}
         self._captions = next((list(table[c]) for c in CAPTIONS if c in table), None)
@@ -187,6 +188,9 @@ class StimulusReader:
     def _pixels(self, row: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         dataset, _, index = self._files[row].rpartition("/")
         try:
+            if dataset not in self._looked_at:
+                require_inside(self._open[dataset], Path(self._open.filename))
+                self._looked_at.add(dataset)
             pixels = np.asarray(self._open[dataset][int(index)])
         except (KeyError, ValueError, IndexError, OSError) as error:
             raise DatasetError(f"stimulus {self._name(row)} is not in its HDF5 file: {error}") from error

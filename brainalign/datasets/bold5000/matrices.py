@@ -14,6 +14,8 @@ from brainalign.datasets.bold5000.variants import REGIONS
 from brainalign.datasets.matrices import load_array, real_numbers
 from brainalign.datasets.trees import find_files, find_one
 from brainalign.errors import DatasetError
+from brainalign.foreign.damage import damage
+from brainalign.foreign.inflation import read_hdf5
 from brainalign.foreign.matlab import load_matlab
 from brainalign.foreign.rehearsal import rehearse
 from brainalign.manifests import Manifest
@@ -74,11 +76,8 @@ def _checked(found: dict[str, Array], paths: dict[str, Path], trials: Trials, su
 
 def _hdf5(path: Path) -> dict[str, Array]:
     rehearse(path, "hdf5")
-    try:
-        with h5py.File(path, "r") as file:
-            return {name: file[name][:] for name in file if isinstance(file[name], h5py.Dataset)}
-    except (OSError, RuntimeError) as error:
-        raise DatasetError(f"{path} is damaged or no HDF5 file: {error}. Fetch it again.") from error
+    with damage(path, "an HDF5 file"), h5py.File(path, "r") as file:
+        return {name: read_hdf5(file[name], path) for name in file if isinstance(file[name], h5py.Dataset)}
 
 
 def _mat(path: Path) -> dict[str, Array]:

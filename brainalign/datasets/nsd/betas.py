@@ -22,6 +22,7 @@ from brainalign.datasets.nsd.overlays import overlay_header
 from brainalign.datasets.soundness import require_length
 from brainalign.errors import DatasetError
 from brainalign.foreign.damage import damage
+from brainalign.foreign.inflation import require_inside
 from brainalign.foreign.read_through import read_through
 
 __all__ = ["SCALE", "BetaFile", "HemispherePair", "check_file", "open_betas"]
@@ -287,6 +288,7 @@ def _open_hdf5(path: Path, n_axes: int) -> Hdf5Betas:
     with damage(path), h5py.File(path, "r") as file:
         if "betas" not in file:
             raise DatasetError(f"{path} holds {', '.join(file) or 'nothing'}; expected the dataset 'betas'.")
+        require_inside(file["betas"], path)
         shape, dtype = tuple(int(n) for n in file["betas"].shape), file["betas"].dtype
     expected = "(trial, vertex)" if n_axes == 2 else "(trial, z, y, x)"
     if len(shape) != n_axes or 0 in shape:

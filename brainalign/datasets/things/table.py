@@ -15,6 +15,7 @@ import pandas as pd
 from brainalign.datasets.matrices import load_table
 from brainalign.datasets.roi_masks import Masks
 from brainalign.errors import DatasetError
+from brainalign.foreign.inflation import require_inside
 
 __all__ = ["ResponseBlock", "Voxels", "read_trials", "read_voxels", "response_block"]
 
@@ -141,6 +142,7 @@ def response_block(path: Path, voxels: Voxels, n_trials: int) -> ResponseBlock:
                 if voxels.ids is not None and not np.array_equal(ids[:, 0], voxels.ids):
                     raise DatasetError(f"{path} and {voxels.path} have other voxels, or in another order (voxel_id).")
             values = fitting[0]
+            require_inside(values, path)
             return ResponseBlock(path, values.name, values.shape, values.dtype, values.id.get_offset())
     except (OSError, KeyError, TypeError, RuntimeError) as error:
         raise DatasetError(f"{path} is damaged or no HDF5 file of pandas: {error}. Fetch it again.") from error
