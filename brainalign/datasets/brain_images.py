@@ -27,7 +27,7 @@ from nibabel.nifti1 import Nifti1Image
 from brainalign.datasets.matrices import load_array
 from brainalign.errors import DatasetError, InputError
 from brainalign.foreign.inflation import refuse_inflated, refuse_inflated_image
-from brainalign.foreign.read_through import read_through
+from brainalign.foreign.read_through import is_packed, open_unpacked, read_through
 
 __all__ = ["HEMISPHERES", "Grid", "MapStack", "open_maps", "read_annotation"]
 
@@ -263,7 +263,7 @@ def _load(path: Path) -> Any:
         raise DatasetError(f"there is no file {path}.")
     try:
         image: Any = nib.load(path, keep_file_open=True) if path.suffix == ".nii" else nib.load(path)
-        if path.suffix in (".gz", ".mgz") and hasattr(image, "dataobj") and hasattr(image, "from_stream"):
+        if is_packed(path) and hasattr(image, "dataobj") and hasattr(image, "from_stream"):
             stream = gzip.open(path)  # noqa: SIM115 - closed with the image
             image = type(image).from_stream(stream)
             weakref.finalize(image, stream.close)
@@ -301,7 +301,7 @@ def _mgh_array(path: Path) -> Array:
     if not path.is_file():
         raise DatasetError(f"there is no file {path}.")
     try:
-        with gzip.open(path) if path.suffix == ".mgz" else path.open("rb") as file:
+        with open_unpacked(path) as file:
             image = MGHImage.from_stream(file)
             refuse_inflated_image(image.shape, image.get_data_dtype(), path)
             values = np.asanyarray(image.dataobj).copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from nibabel.volumeutils import apply_read_scaling
 from brainalign.errors import DatasetError
 from brainalign.foreign.damage import damage
 from brainalign.foreign.inflation import refuse_inflated_image
-from brainalign.foreign.read_through import read_through, values_of
+from brainalign.foreign.read_through import open_unpacked, read_through, values_of
 
 __all__ = [
     "Mask",
@@ -169,7 +168,7 @@ def _frames(path: Path, mask: Mask) -> Iterator[Array]:
     shape, dtype = mask.inside.shape, np.dtype(data.dtype)
     size = int(np.prod(shape)) * dtype.itemsize
     places = np.ravel_multi_index(np.nonzero(mask.inside), shape, order="F")
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with open_unpacked(path) as file:
         with damage(path):
             file.seek(data.offset)
         for frame in range(stored):
