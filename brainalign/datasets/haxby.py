@@ -13,13 +13,14 @@ from brainalign.datasets.block_designs import Presentations, block_presentations
 from brainalign.datasets.brain_images import open_maps
 from brainalign.datasets.checking import check_subjects
 from brainalign.datasets.deposit import deposit_responses
+from brainalign.datasets.matrices import whole_numbers
 from brainalign.datasets.region_images import read_mask, read_regions
 from brainalign.datasets.report import IngestReport
 from brainalign.datasets.shipped_files import chosen, tree_root
 from brainalign.datasets.stimulus_sets import extend_stimuli
 from brainalign.datasets.tree_report import TreeReport
 from brainalign.errors import DatasetError
-from brainalign.foreign.damage import read_lines
+from brainalign.foreign.damage import damage, read_lines
 from brainalign.manifests import load_manifest
 
 if TYPE_CHECKING:
@@ -158,4 +159,6 @@ def _labels(path: Path, n_volumes: int) -> tuple[list[str], list[int]]:
         raise DatasetError(f"{path} is not a table of 'labels chunks', one row a volume, separated by blanks.")
     if len(lines) - 1 != n_volumes:
         raise DatasetError(f"{path} has {len(lines) - 1} rows; bold.nii.gz beside it has {n_volumes} volumes.")
-    return [line[0] for line in lines[1:]], [int(float(line[1])) for line in lines[1:]]
+    with damage(path, "a table of 'labels chunks'"):
+        chunks = [float(line[1]) for line in lines[1:]]
+    return [line[0] for line in lines[1:]], whole_numbers(chunks, f"{path}, chunks").tolist()

@@ -87,6 +87,10 @@ def test_haxby_options_and_damage(store, tmp_path):
     path.write_text("\n".join(["labels", *lines[1:]]))
     with pytest.raises(DatasetError, match="not a table of 'labels chunks'"):
         ingest("haxby", tmp_path, store)
+    for chunk in ("C2", "0.5", "inf"):
+        path.write_text("\n".join([lines[0], f"rest {chunk}", *lines[2:]]))
+        with pytest.raises(DatasetError, match="labels chunks|no whole numbers"):
+            ingest("haxby", tmp_path, store)
     with pytest.raises(DatasetError, match="neither"):
         ingest("haxby", tmp_path / "elsewhere", store)
 
