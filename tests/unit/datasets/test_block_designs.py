@@ -89,7 +89,7 @@ def test_haxby_options_and_damage(store, tmp_path):
         ingest("haxby", tmp_path, store)
     for chunk in ("C2", "0.5", "inf"):
         path.write_text("\n".join([lines[0], f"rest {chunk}", *lines[2:]]))
-        with pytest.raises(DatasetError, match="labels chunks|no whole numbers"):
+        with pytest.raises(DatasetError, match=r"labels chunks|no whole numbers"):
             ingest("haxby", tmp_path, store)
     with pytest.raises(DatasetError, match="neither"):
         ingest("haxby", tmp_path / "elsewhere", store)
