@@ -17,6 +17,7 @@ from brainalign.foreign.inflation import ARCHIVE_ERRORS, read_npz
 
 __all__ = [
     "Labels",
+    "column_of_texts",
     "load_array",
     "load_labels",
     "load_table",
@@ -155,6 +156,23 @@ def whole_numbers(values: npt.ArrayLike, where: str) -> npt.NDArray[np.int64]:
     if not found.size or not whole or not np.array_equal(found, np.round(found)):
         raise DatasetError(f"{where} holds {found.size} {found.dtype} values that are no whole numbers.")
     return found.astype(np.int64)
+
+
+def column_of_texts(table: pd.DataFrame, column: str, path: Path) -> list[str]:
+    """Return the texts of a column that names something in every row.
+
+    Raises
+    ------
+    DatasetError
+        If a row has none.
+    """
+    missing = table[column].isna().to_numpy()
+    if missing.any():
+        raise DatasetError(
+            f"{path}, column {column!r}: {int(missing.sum())} of {len(table)} rows are empty, first row "
+            f"{int(np.argmax(missing)) + 1}; every row needs one."
+        )
+    return [str(value) for value in table[column]]
 
 
 def refuse_non_finite(matrix: npt.NDArray[Any], rows: Sequence[str], columns: str, what: str) -> None:

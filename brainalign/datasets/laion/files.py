@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainalign.datasets.masked_frames import Mask, frame_count, masked_frames, read_mask, whole_grid
-from brainalign.datasets.matrices import load_table, whole_numbers
+from brainalign.datasets.matrices import column_of_texts, load_table, whole_numbers
 from brainalign.datasets.roi_masks import Masks
 from brainalign.datasets.sessions import zscore_sessions
 from brainalign.datasets.trees import find_files
@@ -105,7 +105,7 @@ def _trials(betas: Path, session: int) -> pd.DataFrame:
             f"{tables[0]} has {len(table)} trials, {frame or 'rows'} {frames.min()} to {frames.max()}; {betas.name} "
             f"holds {n} volumes, and each of 0 to {n - 1} was expected once. Fetch both again."
         )
-    names = [PurePosixPath(str(name)).name for name in table[label]]
+    names = [PurePosixPath(name).name for name in column_of_texts(table, label, tables[0])]
     found: dict[str, Any] = {
         "stimulus": [_stem(name) for name in names],
         "filename": names,

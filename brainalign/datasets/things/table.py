@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainalign.datasets.matrices import load_table
+from brainalign.datasets.matrices import column_of_texts, load_table
 from brainalign.datasets.roi_masks import Masks
 from brainalign.errors import DatasetError
 from brainalign.foreign.inflation import require_inside
@@ -77,16 +77,16 @@ def read_trials(path: Path) -> pd.DataFrame:
     Raises
     ------
     DatasetError
-        If the file does not read as a table or lacks the columns ``trial_type`` and ``stimulus``.
+        If the file does not read as a table, lacks the columns ``trial_type`` and ``stimulus``, or a row lacks either.
     """
     table = load_table(path)
     absent = [column for column in ("trial_type", "stimulus") if column not in table]
     if absent:
         raise DatasetError(f"{path} has the columns {', '.join(map(str, table.columns))}; {absent[0]!r} is needed.")
-    files = table["stimulus"].astype(str)
+    files = column_of_texts(table, "stimulus", path)
     found: dict[str, Any] = {
         "stimulus": [PurePosixPath(file).stem for file in files],
-        "split": table["trial_type"].astype(str),
+        "split": column_of_texts(table, "trial_type", path),
         "filename": [PurePosixPath(file).name for file in files],
     }
     for name, given in (("session", "session"), ("run", "run"), ("trial", "trial_id"), ("concept", "concept")):

@@ -5,11 +5,12 @@ import zlib
 
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 
 from brainalign.datasets.brain_images import open_maps
 from brainalign.datasets.masked_frames import whole_grid
-from brainalign.datasets.matrices import whole_numbers
+from brainalign.datasets.matrices import column_of_texts, whole_numbers
 from brainalign.datasets.nsd.maps import load_image
 from brainalign.errors import DatasetError, InputError
 from brainalign.foreign.damage import damage, read_lines
@@ -56,3 +57,10 @@ def test_what_is_no_whole_number(values):
     with pytest.raises(DatasetError, match=r"column x holds .* no whole numbers"):
         whole_numbers(values, "column x")
     assert whole_numbers([2.0, 3], "column x").tolist() == [2, 3]
+
+
+def test_a_row_without_a_name(tmp_path):
+    table = pd.DataFrame({"stimulus": ["a", None, "c"]})
+    with pytest.raises(DatasetError, match=r"t\.csv, column 'stimulus': 1 of 3 rows are empty, first row 2"):
+        column_of_texts(table, "stimulus", tmp_path / "t.csv")
+    assert column_of_texts(table.iloc[::2], "stimulus", tmp_path / "t.csv") == ["a", "c"]
