@@ -17,6 +17,7 @@ from brainalign.datasets.colour_print import colour_print
 from brainalign.datasets.image_decoding import decode_pixels
 from brainalign.errors import DatasetError, ImageError
 from brainalign.foreign.inflation import require_inside
+from brainalign.foreign.rehearsal import rehearse
 
 __all__ = ["brick_shape", "describe_brick", "describe_encoded", "iter_brick", "iter_recorded"]
 
@@ -33,6 +34,7 @@ def brick_shape(path: Path, dataset: str) -> tuple[int, int, int]:
     DatasetError
         If the file is damaged, or the array is not there or of another form.
     """
+    rehearse(path)
     try:
         with h5py.File(path, "r") as file:
             if dataset not in file:
@@ -106,6 +108,7 @@ def describe_encoded(path: Path, ids: Mapping[int, str]) -> pd.DataFrame:
         If an image does not decode.
     """
     rows = []
+    rehearse(path)
     try:
         with h5py.File(path, "r") as file:
             name = _encoded_name(file, path)

@@ -17,6 +17,7 @@ from brainalign.datasets.matrices import load_array, whole_numbers
 from brainalign.errors import DatasetError, InputError
 from brainalign.foreign.inflation import require_inside
 from brainalign.foreign.matlab import load_matlab
+from brainalign.foreign.rehearsal import rehearse
 
 __all__ = [
     "MINDEYE1_MEMBERS",
@@ -115,6 +116,7 @@ def mindeye2_trials(folder: Path, subject: str) -> tuple[Array, dict[str, Array]
 
 def require_rows(path: Path, number: Array) -> tuple[int, int]:
     """Return the shape of MindEye2's betas after looking whether they hold the trials; DatasetError otherwise."""
+    rehearse(path)
     try:
         with h5py.File(path, "r") as root:
             require_inside(root["betas"], path)

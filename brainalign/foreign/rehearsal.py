@@ -23,31 +23,37 @@ _SECONDS_TO_START = 120.0
 _SECONDS_PER_BYTE = 1e-7  # 10 MB/s: ten times slower than the slowest disk and inflation
 _WALK = """
 import h5py
+from contextlib import suppress
 def read(path):
-    with h5py.File(path, "r") as file:
-        seen = set()
-        def walk(group):
-            token = h5py.h5o.get_info(group.id)
-            if (token.fileno, token.addr) in seen:
-                return
-            seen.add((token.fileno, token.addr))
-            attributes(group)
-            for name in group:
-                if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
-                    continue
-                item = group[name]
-                if isinstance(item, h5py.Group):
-                    walk(item)
-                else:
-                    attributes(item)
-                    if isinstance(item, h5py.Dataset):
-                        item.shape, item.dtype, item.chunks, item.compression, item.is_virtual, item.external
-                        if item.size and not item.is_virtual and not item.external:
-                            if h5py.check_vlen_dtype(item.dtype) and item.size < 1 << 16:
-                                item[()]
-        def attributes(item):
+    seen = set()
+    def walk(group):
+        token = h5py.h5o.get_info(group.id)
+        if (token.fileno, token.addr) in seen:
+            return
+        seen.add((token.fileno, token.addr))
+        attributes(group)
+        for name in group:
+            with suppress(Exception):  # what comes after it is read all the same, and must be rehearsed
+                visit(group, name)
+    def visit(group, name):
+        if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+            return
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            walk(item)
+            return
+        attributes(item)
+        if isinstance(item, h5py.Dataset):
+            item.shape, item.dtype, item.chunks, item.compression, item.is_virtual, item.external
+            if item.size and not item.is_virtual and not item.external:
+                if h5py.check_vlen_dtype(item.dtype) and item.size < 1 << 16:
+                    item[()]
+    def attributes(item):
+        with suppress(Exception):
             for name in item.attrs:
-                item.attrs[name]
+                with suppress(Exception):
+                    item.attrs[name]
+    with h5py.File(path, "r") as file:
         walk(file)
 """
 _REWRITE = """
@@ -192,7 +198,7 @@ def rehearse(path: Path, kind: str = "hdf5") -> None:
     Raises
     ------
     DatasetError
-        If the reader ended its process, or took longer than 10 s and a second for each 10 MB.
+        If there is no file, or the reader ended its process, or took longer than 10 s and a second for each 10 MB.
 
     Notes
     -----
@@ -200,6 +206,8 @@ def rehearse(path: Path, kind: str = "hdf5") -> None:
     raised here. A damaged file may pass in one process and end another (memory past an array holds other bytes there):
     the process that follows is safer by this, not safe.
     """
+    if not path.is_file():
+        raise DatasetError(f"there is no file {path}.")
     _asked(kind, path, str(path.resolve()))
 
 

@@ -24,6 +24,7 @@ from brainalign.errors import DatasetError
 from brainalign.foreign.damage import damage
 from brainalign.foreign.inflation import require_inside
 from brainalign.foreign.read_through import read_through
+from brainalign.foreign.rehearsal import rehearse
 
 __all__ = ["SCALE", "BetaFile", "HemispherePair", "check_file", "open_betas"]
 
@@ -285,6 +286,7 @@ def _open(path: Path, *, surface: bool) -> BetaFile:
 
 
 def _open_hdf5(path: Path, n_axes: int) -> Hdf5Betas:
+    rehearse(path)
     with damage(path), h5py.File(path, "r") as file:
         if "betas" not in file:
             raise DatasetError(f"{path} holds {', '.join(file) or 'nothing'}; expected the dataset 'betas'.")

@@ -16,6 +16,7 @@ from brainalign.datasets.matrices import column_of_texts, load_table
 from brainalign.datasets.roi_masks import Masks
 from brainalign.errors import DatasetError
 from brainalign.foreign.inflation import require_inside
+from brainalign.foreign.rehearsal import rehearse
 
 __all__ = ["ResponseBlock", "Voxels", "read_trials", "read_voxels", "response_block"]
 
@@ -126,6 +127,7 @@ def response_block(path: Path, voxels: Voxels, n_trials: int) -> ResponseBlock:
     DatasetError
         If the file is damaged, holds no block of this size, or lists voxels in another order.
     """
+    rehearse(path)
     try:
         with h5py.File(path, "r") as file:
             group = file.get("ResponseData", file)

@@ -63,6 +63,22 @@ def test_one_process_serves_all_files_of_a_kind(tmp_path):
     assert rehearsal._STAGES["hdf5"]._process is process and process.poll() is None
 
 
+def test_what_follows_an_error_is_rehearsed_too(tmp_path, monkeypatch):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in ("first", "group/second", "third"):
+            file.create_dataset(name, data=["text"], dtype=h5py.string_dtype()).attrs["of"] = "x"
+    space, seen = {}, []
+
+    def read(item, _):
+        seen.append(item.name)
+        raise OSError("damaged")
+
+    exec(rehearsal._WALK, space)
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", read)
+    space["read"](tmp_path / "a.h5")
+    assert seen == ["/first", "/group/second", "/third"]
+
+
 def test_a_forked_process_starts_its_own(tmp_path):
     h5py.File(tmp_path / "a.h5", "w").close()
     rehearsal.rehearse(tmp_path / "a.h5")
