@@ -15,8 +15,9 @@ from PIL import Image
 
 from brainalign.datasets.colour_print import colour_print
 from brainalign.datasets.image_decoding import decode_pixels
-from brainalign.errors import DatasetError, ImageError
-from brainalign.foreign.inflation import require_inside
+from brainalign.errors import BrainalignError, DatasetError, ImageError
+from brainalign.foreign.damage import damage
+from brainalign.foreign.inflation import HDF5_ERRORS, require_inside
 from brainalign.foreign.rehearsal import rehearse
 
 __all__ = ["brick_shape", "describe_brick", "describe_encoded", "iter_brick", "iter_recorded"]
@@ -35,14 +36,11 @@ def brick_shape(path: Path, dataset: str) -> tuple[int, int, int]:
         If the file is damaged, or the array is not there or of another form.
     """
     rehearse(path)
-    try:
-        with h5py.File(path, "r") as file:
-            if dataset not in file:
-                raise DatasetError(f"{path} holds {', '.join(file) or 'nothing'}; expected the dataset {dataset!r}.")
-            require_inside(file[dataset], path)
-            shape, dtype = tuple(file[dataset].shape), file[dataset].dtype
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error}); it is cut off or damaged: fetch it again.") from error
+    with damage(path), h5py.File(path, "r") as file:
+        if dataset not in file:
+            raise DatasetError(f"{path} holds {', '.join(file) or 'nothing'}; expected the dataset {dataset!r}.")
+        require_inside(file[dataset], path)
+        shape, dtype = tuple(file[dataset].shape), file[dataset].dtype
     if len(shape) != 4 or shape[3] != 3 or dtype != np.uint8:
         raise DatasetError(f"{path}: {dataset} is {dtype} {shape}; expected uint8 (image, row, column, 3).")
     return int(shape[0]), int(shape[1]), int(shape[2])
@@ -121,7 +119,9 @@ def describe_encoded(path: Path, ids: Mapping[int, str]) -> pd.DataFrame:
                     "sha256": hashlib.sha256(data).hexdigest(), "print": colour_print(image),
                     "width": image.width, "height": image.height,
                 })  # fmt: skip
-    except (OSError, ValueError, IndexError) as error:
+    except BrainalignError:
+        raise
+    except HDF5_ERRORS as error:
         raise DatasetError(f"{path} cannot be read ({error}); it is cut off or of another release.") from error
     return pd.DataFrame(rows)
 
@@ -145,7 +145,7 @@ def iter_brick(path: Path, dataset: str) -> Iterator[Pixels]:
         try:
             with h5py.File(path, "r") as file:
                 block = file[dataset][start : start + step]
-        except OSError as error:
+        except HDF5_ERRORS as error:
             raise ImageError(f"images {start} to {min(start + step, n) - 1} of {path} do not read: {error}") from error
         yield from block
 
@@ -175,5 +175,5 @@ def iter_recorded(path: Path, table: pd.DataFrame) -> Iterator[tuple[str, Pixels
                         "differs); restore the file or record the images again."
                     )
                 yield str(row.stimulus), pixels
-    except (OSError, KeyError, ValueError, IndexError) as error:
+    except HDF5_ERRORS as error:
         raise DatasetError(f"{path} does not hold the images that were recorded: {error}") from error

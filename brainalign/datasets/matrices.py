@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brainalign.errors import DatasetError, InputError, NonFiniteError, near_names
+from brainalign.errors import BrainalignError, DatasetError, InputError, NonFiniteError, near_names
 from brainalign.foreign.damage import read_lines
 from brainalign.foreign.inflation import ARCHIVE_ERRORS, read_npz
 
@@ -21,6 +23,7 @@ __all__ = [
     "load_array",
     "load_labels",
     "load_table",
+    "parse_array",
     "real_numbers",
     "refuse_non_finite",
     "table_matrix",
@@ -52,15 +55,28 @@ def load_array(path: PathLike, *, key: str | None = None) -> npt.NDArray[Any]:
             with np.load(path, allow_pickle=False) as archive:
                 name = _key(archive.files, key, path)
                 return read_npz(archive, name, path)
-    except ARCHIVE_ERRORS as error:
-        raise DatasetError(f"{path} is damaged or not what its ending says: {error}") from error
-    except ValueError as error:
-        if "pickle" in str(error).lower() or "object" in str(error).lower():
-            raise InputError(f"{path} holds Python objects, not numbers; save it with a numeric dtype.") from error
-        raise DatasetError(f"{path} is damaged or not what its ending says: {error}") from error
+    except (*ARCHIVE_ERRORS, ValueError) as error:
+        raise _no_array(error, str(path)) from error
     raise DatasetError(
         f"{path.name}: {path.suffix or 'no ending'} is not read; give .npy, .npz, .csv, .tsv or .parquet."
     )
+
+
+def parse_array(data: bytes, what: str) -> npt.NDArray[Any]:
+    """Return the array of the bytes of an ``.npy`` file; raises as `load_array`, with ``what`` for its name."""
+    try:
+        array: npt.NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except (*ARCHIVE_ERRORS, ValueError) as error:
+        raise _no_array(error, what) from error
+    return array
+
+
+def _no_array(error: Exception, what: str) -> BrainalignError:
+    if isinstance(error, ValueError) and re.search("pickle|object", str(error), re.IGNORECASE):
+        return InputError(
+            f"{what} holds Python objects (pickled, which can run code when read), not numbers; save it with a numeric dtype."
+        )
+    return DatasetError(f"{what} is damaged or not what its ending says: {error}")
 
 
 def load_table(path: PathLike, *, text: Sequence[str] = ()) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import tarfile
 from collections.abc import Iterator
@@ -13,9 +12,10 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from brainalign.datasets.matrices import load_array, whole_numbers
-from brainalign.errors import DatasetError, InputError
-from brainalign.foreign.inflation import require_inside
+from brainalign.datasets.matrices import load_array, parse_array, whole_numbers
+from brainalign.errors import DatasetError
+from brainalign.foreign.damage import damage
+from brainalign.foreign.inflation import HDF5_ERRORS, require_inside
 from brainalign.foreign.matlab import load_matlab
 from brainalign.foreign.rehearsal import rehearse
 
@@ -121,7 +121,7 @@ def require_rows(path: Path, number: Array) -> tuple[int, int]:
         with h5py.File(path, "r") as root:
             require_inside(root["betas"], path)
             n_trials, n_voxels = root["betas"].shape
-    except (OSError, KeyError, ValueError) as error:
+    except HDF5_ERRORS as error:
         raise DatasetError(f"{path} does not read as HDF5 with a dataset 'betas': {error}") from error
     if number[-1] >= n_trials:
         raise DatasetError(f"{path} has {n_trials} trials; the behaviour tars name trial {number[-1]}.")
@@ -133,11 +133,8 @@ def mindeye2_values(folder: Path, subject: str) -> tuple[Array, dict[str, Array]
     number, rows = mindeye2_trials(folder, subject)
     path = mindeye2_betas(folder, subject)
     require_rows(path, number)
-    try:
-        with h5py.File(path, "r") as root:
-            values = root["betas"][: number[-1] + 1]
-    except OSError as error:
-        raise DatasetError(f"{path} is damaged: {error}. Fetch it again.") from error
+    with damage(path), h5py.File(path, "r") as root:
+        values = root["betas"][: number[-1] + 1]
     return np.asarray(values if len(number) == len(values) else values[number]), rows
 
 
@@ -210,29 +207,25 @@ def brain_diffuser_design(folder: Path, given: str | Path | None = None) -> tupl
 def _samples(path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Array]]]:
     """Yield (key, arrays by ending) of a webdataset tar; a sample's members stand together."""
     key, sample = "", dict[str, Array]()
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                name, _, ending = Path(member.name).name.partition(".")
-                if not member.isfile() or ending not in wanted:
-                    continue
-                if name != key and sample:
-                    yield key, _complete(path, key, sample, wanted)
-                    sample = {}
-                key = name
+    for name, ending, data in _members(path, wanted):
+        if name != key and sample:
+            yield key, _complete(path, key, sample, wanted)
+            sample = {}
+        key = name
+        sample[ending] = parse_array(data, f"{path}, sample {key}")
+    if sample:
+        yield key, _complete(path, key, sample, wanted)
+
+
+def _members(path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, str, bytes]]:
+    """Yield (name, ending, bytes) of the members of a tar that have one of the endings."""
+    with damage(path, "a tar"), tarfile.open(path) as archive:
+        for member in archive:
+            name, _, ending = Path(member.name).name.partition(".")
+            if member.isfile() and ending in wanted:
                 data = archive.extractfile(member)
                 assert data is not None
-                sample[ending] = np.load(io.BytesIO(data.read()), allow_pickle=False)
-            if sample:
-                yield key, _complete(path, key, sample, wanted)
-    except ValueError as error:
-        if "pickle" in str(error).lower():
-            raise InputError(
-                f"{path} holds pickled objects, which can run code when read; they are refused."
-            ) from error
-        raise DatasetError(f"{path}, sample {key}: {error}") from error
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise DatasetError(f"{path} is damaged or no tar: {error}") from error
+                yield name, ending, data.read()
 
 
 def _complete(path: Path, key: str, sample: dict[str, Array], wanted: tuple[str, ...]) -> dict[str, Array]:

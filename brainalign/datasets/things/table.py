@@ -15,7 +15,7 @@ import pandas as pd
 from brainalign.datasets.matrices import column_of_texts, load_table
 from brainalign.datasets.roi_masks import Masks
 from brainalign.errors import DatasetError
-from brainalign.foreign.inflation import require_inside
+from brainalign.foreign.inflation import HDF5_ERRORS, require_inside
 from brainalign.foreign.rehearsal import rehearse
 
 __all__ = ["ResponseBlock", "Voxels", "read_trials", "read_voxels", "response_block"]
@@ -68,7 +68,7 @@ class ResponseBlock:
         try:
             with h5py.File(self.path, "r") as file:
                 return np.ascontiguousarray(file[self.name][:, columns].T)
-        except (OSError, KeyError) as error:
+        except HDF5_ERRORS as error:
             raise DatasetError(f"{self.path} is damaged: {error}. Fetch it again.") from error
 
 
@@ -146,7 +146,7 @@ def response_block(path: Path, voxels: Voxels, n_trials: int) -> ResponseBlock:
             values = fitting[0]
             require_inside(values, path)
             return ResponseBlock(path, values.name, values.shape, values.dtype, values.id.get_offset())
-    except (OSError, KeyError, TypeError, RuntimeError) as error:
+    except HDF5_ERRORS as error:
         raise DatasetError(f"{path} is damaged or no HDF5 file of pandas: {error}. Fetch it again.") from error
 
 
