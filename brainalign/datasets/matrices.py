@@ -74,7 +74,7 @@ def parse_array(data: bytes, what: str) -> npt.NDArray[Any]:
 def _no_array(error: Exception, what: str) -> BrainalignError:
     if isinstance(error, ValueError) and re.search("pickle|object", str(error), re.IGNORECASE):
         return InputError(
-            f"{what} holds Python objects (pickled, which can run code when read), not numbers; save it with a numeric dtype."
+            f"{what} holds Python objects (pickled, which can run code), not numbers; save it with a numeric dtype."
         )
     return DatasetError(f"{what} is damaged or not what its ending says: {error}")
 
