@@ -26,6 +26,7 @@ from nibabel.nifti1 import Nifti1Image
 
 from brainalign.datasets.matrices import load_array
 from brainalign.errors import DatasetError, InputError
+from brainalign.foreign.damage import damage
 from brainalign.foreign.inflation import refuse_inflated, refuse_inflated_image
 from brainalign.foreign.read_through import is_packed, open_unpacked, read_through
 
@@ -300,29 +301,20 @@ def _mgh_array(path: Path) -> Array:
     """Return (vertex, map); nibabel, given a path, leaves the file open."""
     if not path.is_file():
         raise DatasetError(f"there is no file {path}.")
-    try:
-        with open_unpacked(path) as file:
-            image = MGHImage.from_stream(file)
-            refuse_inflated_image(image.shape, image.get_data_dtype(), path)
-            values = np.asanyarray(image.dataobj).copy()
-            read_through(file)
-    except DatasetError:
-        raise
-    except Exception as error:  # HeaderDataError, OSError, EOFError, zlib.error, struct.error and more
-        raise DatasetError(f"{path} does not read as MGH: {error}") from error
+    with damage(path, "MGH"), open_unpacked(path) as file:
+        image = MGHImage.from_stream(file)
+        refuse_inflated_image(image.shape, image.get_data_dtype(), path)
+        values = np.asanyarray(image.dataobj).copy()
+        read_through(file)
     return values.reshape(values.shape[0], -1)
 
 
 def read_annotation(path: str) -> tuple[Array, dict[int, str]]:
     """Return the labels of a FreeSurfer annotation and their names, from 1 on; 0 for no region."""
-    try:
+    with damage(path, "a FreeSurfer annotation"):
         _refuse_large_table(Path(path))
         labels, _, names = read_annot(path)  # type: ignore[no-untyped-call]
         return np.asarray(labels) + 1, dict(enumerate((name.decode() for name in names), start=1))
-    except DatasetError:
-        raise
-    except Exception as error:  # a damaged file fails with nearly any error inside the reader
-        raise DatasetError(f"{path} does not read as a FreeSurfer annotation: {error!r}") from error
 
 
 def _refuse_large_table(path: Path) -> None:

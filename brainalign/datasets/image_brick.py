@@ -15,7 +15,7 @@ from PIL import Image
 
 from brainalign.datasets.colour_print import colour_print
 from brainalign.datasets.image_decoding import decode_pixels
-from brainalign.errors import BrainalignError, DatasetError, ImageError
+from brainalign.errors import DatasetError, ImageError
 from brainalign.foreign.damage import damage
 from brainalign.foreign.inflation import HDF5_ERRORS, require_inside
 from brainalign.foreign.rehearsal import rehearse
@@ -107,22 +107,17 @@ def describe_encoded(path: Path, ids: Mapping[int, str]) -> pd.DataFrame:
     """
     rows = []
     rehearse(path)
-    try:
-        with h5py.File(path, "r") as file:
-            name = _encoded_name(file, path)
-            require_inside(file[name], path)
-            for row, stimulus in sorted(ids.items()):
-                data = np.asarray(file[name][row], dtype=np.uint8).tobytes()
-                image = decode_pixels(data, f"{name}/{row}")
-                rows.append({
-                    "stimulus": stimulus, "file": f"{name}/{row}", "bytes": len(data),
-                    "sha256": hashlib.sha256(data).hexdigest(), "print": colour_print(image),
-                    "width": image.width, "height": image.height,
-                })  # fmt: skip
-    except BrainalignError:
-        raise
-    except HDF5_ERRORS as error:
-        raise DatasetError(f"{path} cannot be read ({error}); it is cut off or of another release.") from error
+    with damage(path, "of this release"), h5py.File(path, "r") as file:
+        name = _encoded_name(file, path)
+        require_inside(file[name], path)
+        for row, stimulus in sorted(ids.items()):
+            data = np.asarray(file[name][row], dtype=np.uint8).tobytes()
+            image = decode_pixels(data, f"{name}/{row}")
+            rows.append({
+                "stimulus": stimulus, "file": f"{name}/{row}", "bytes": len(data),
+                "sha256": hashlib.sha256(data).hexdigest(), "print": colour_print(image),
+                "width": image.width, "height": image.height,
+            })  # fmt: skip
     return pd.DataFrame(rows)
 
 
